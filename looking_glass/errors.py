@@ -1,0 +1,24 @@
+"""The one exception that a person is meant to read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class InputError(Exception):
+    """Something the user gave is wrong. Says what was required, what came, and what to do."""
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run a stage's `main`; turn an `InputError` into one line on stderr and exit status 1.
+
+    Ctrl-C exits with 130, so that DVC never takes an interrupted stage for a finished one.
+    """
+    try:
+        main()
+    except InputError as error:
+        sys.exit("error: " + " ".join(str(error).split()))
+    except KeyboardInterrupt:
+        print("interrupted: nothing was kept", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,287 @@
+"""Tables of numbers → Matplotlib figures. Nothing is computed here, nothing read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict, Field
+
+P = ParamSpec("P")
+HEX = r"^#[0-9a-fA-F]{6}$"
+STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+
+
+class Colors(BaseModel):
+    """What each thing is drawn in, the same on every figure."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    primary: str = Field(pattern=HEX)
+    secondary: str = Field(pattern=HEX)
+    muted: str = Field(pattern=HEX)
+
+
+def visible(text: str) -> str:
+    """Return `text` with its white space made visible: line breaks as ↵, leading spaces as ␣."""
+    shown = text.replace("\r", "").replace("\n", "↵").replace("\t", "⇥")
+    spaces = len(shown) - len(shown.lstrip(" "))
+    return "␣" * spaces + shown[spaces:]
+
+
+def printable(text: str) -> str:
+    """Return `text` as a label: visible, and with no dollar sign that would start a formula."""
+    return visible(text).replace("$", r"\$")
+
+
+def in_house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Make a drawing function draw in the house style, and leave Matplotlib's settings alone."""
+
+    @wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+def figure_of(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure of that size in inches and its one pair of axes."""
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots()
+
+
+@in_house_style
+def frequencies(table: pd.DataFrame, colors: Colors) -> Figure:
+    """Draw how often the token of each rank occurs, both on log scales, a few of them named."""
+    figure, axes = figure_of(7, 4)
+    axes.loglog(table["rank"], table["count"], color=colors.primary, linewidth=2)
+    for rank in (1, 3, 10, 30, 100, 300, 1000):
+        if rank <= len(table):
+            row = table.iloc[rank - 1]
+            axes.plot(row["rank"], row["count"], "o", color=colors.secondary, markersize=4)
+            axes.annotate(
+                printable(row["text"]),
+                (row["rank"], row["count"]),
+                xytext=(5, 5),
+                textcoords="offset points",
+            )
+    axes.set(
+        title="How often each token occurs",
+        xlabel="rank of the token, most frequent first",
+        ylabel="occurrences in the training text",
+    )
+    return figure
+
+
+@in_house_style
+def loss_curve(
+    history: pd.DataFrame, baselines: dict[str, float], kept_step: int, colors: Colors
+) -> Figure:
+    """Draw training and validation loss over steps, and the n-grams' losses as level lines."""
+    figure, axes = figure_of(7, 4.4)
+    steps = history["step"]
+    axes.plot(steps, history["train_loss"], color=colors.secondary, label="training (dropout on)")
+    axes.plot(steps, history["val_loss"], color=colors.primary, linewidth=2, label="validation")
+    kept = history.loc[history["step"] == kept_step]
+    axes.plot(kept["step"], kept["val_loss"], "o", color=colors.primary, label="weights kept")
+    lowest = min(baselines.values())
+    for name, loss in baselines.items():
+        below = loss == lowest  # the last two lie close together: one label goes under its line
+        axes.axhline(loss, color=colors.muted, linestyle="--", linewidth=1)
+        axes.annotate(
+            f"{name} {loss:.2f}",
+            (1, loss),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, -3 if below else 2),
+            textcoords="offset points",
+            ha="right",
+            va="top" if below else "bottom",
+            color="#5a5a5a",
+            fontsize=9,
+        )
+    axes.margins(y=0.08)
+    axes.set(title="Loss over training", xlabel="training step", ylabel="loss (nats per token)")
+    axes.legend(loc="upper center")
+    return figure
+
+
+@in_house_style
+def inversion_loss(table: pd.DataFrame, colors: Colors) -> Figure:
+    """Draw each reading's loss over optimisation steps: parallel in one colour, prefixes shaded."""
+    figure, axes = figure_of(7, 4.2)
+    readings = [str(column) for column in table.columns if column != "step"]
+    prefixes = [name for name in readings if name != "parallel"]
+    for name in readings:
+        if name == "parallel":
+            style: dict[str, Any] = {"color": colors.primary, "linewidth": 2}
+        else:
+            place = (prefixes.index(name) + 1) / len(prefixes)
+            style = {"color": colors.secondary, "alpha": 0.35 + 0.65 * place}
+        axes.plot(table["step"], table[name], label=reading_label(name), **style)
+    axes.set(
+        title="Learning input vectors that make the frozen model say the sentence",
+        xlabel="optimisation step",
+        ylabel="loss (nats per token, mean of restarts)",
+    )
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return figure
+
+
+def reading_label(name: str) -> str:
+    """Return what a reader calls a reading: `prefix_3` is "prefix of 3 vectors"."""
+    if name == "parallel":
+        return "parallel"
+    k = name.removeprefix("prefix_")
+    return f"prefix of {k} vector" + ("" if k == "1" else "s")
+
+
+@in_house_style
+def inversion_tokens(table: pd.DataFrame, readings: Sequence[str], colors: Colors) -> Figure:
+    """Draw each target token's probability, unaided and in each reading, on a log scale."""
+    figure, axes = figure_of(7.5, 4.4)
+    x = np.arange(len(table))
+    if "unaided" in table:
+        axes.plot(x, table["unaided"], "x", color=colors.muted, label="unaided", markersize=7)
+    prefixes = [name for name in readings if name != "parallel"]
+    for name in readings:
+        if name == "parallel":
+            axes.plot(x, table[name], "o", color=colors.primary, label="parallel", markersize=8)
+        else:
+            place = (prefixes.index(name) + 1) / len(prefixes)
+            axes.plot(
+                x,
+                table[name],
+                "^",
+                color=colors.secondary,
+                alpha=0.35 + 0.65 * place,
+                label=reading_label(name),
+            )
+    axes.set_yscale("log")
+    axes.set_xticks(x, [printable(text) for text in table["text"]], rotation=30, ha="right")
+    axes.set(
+        title="How probable each token of the sentence could be made (best restart)",
+        ylabel="probability of the token",
+    )
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+@in_house_style
+def attention_heat_map(
+    matrix: npt.NDArray[np.float32], words: Sequence[str], block: str, colors: Colors
+) -> Figure:
+    """Draw attention from each word (row) to each word (column), (W, W), mean over heads."""
+    figure, axes = figure_of(7.5, 6.2)
+    shades = LinearSegmentedColormap.from_list("house", ["#ffffff", colors.primary])
+    later = np.triu(np.ones_like(matrix, dtype=bool), 1)
+    image = axes.imshow(np.ma.masked_array(matrix, later), cmap=shades, norm=PowerNorm(0.5, 0, 1))
+    for i, j in zip(*np.tril_indices(len(matrix)), strict=True):
+        value = matrix[i, j]
+        axes.annotate(
+            f"{value:.2f}".removeprefix("0"),
+            (j, i),
+            ha="center",
+            va="center",
+            fontsize=7.5,
+            color="white" if value > 0.4 else "#333333",
+        )
+    labels = [f"{index + 1} {printable(word)}" for index, word in enumerate(words)]
+    axes.set_xticks(range(len(words)), labels, rotation=40, ha="right")
+    axes.set_yticks(range(len(words)), labels)
+    axes.grid(visible=False)
+    axes.set(
+        title=f"Attention of the {block} block: each row sums to 1",
+        xlabel="word attended to",
+        ylabel="word attending",
+    )
+    figure.colorbar(image, label="share of attention, mean over heads", shrink=0.8)
+    return figure
+
+
+@in_house_style
+def attention_bars(table: pd.DataFrame, eleventh: str, block: str, colors: Colors) -> Figure:
+    """Draw the predicting row by word beside what removing each word's attention does."""
+    seen = table.dropna(subset="knock_out")
+    figure = Figure(figsize=(8, 3.9))
+    left, right = figure.subplots(1, 2, sharey=True)
+    y = np.arange(len(seen))
+    left.barh(y, seen["predicting_row"], color=colors.primary)
+    right.barh(y, seen["knock_out"], color=colors.secondary)
+    right.axvline(0, color="#333333", linewidth=0.8)
+    left.set_yticks(y, [printable(word) for word in seen["text"]])
+    left.invert_yaxis()
+    left.set(title="attention", xlabel="share of attention, mean over heads")
+    right.set(title="effect of removing it", xlabel="loss of log-probability (nats)")
+    figure.suptitle(
+        f"Choosing the 11th word, “{printable(eleventh)}”: the {block} block", x=0.01, ha="left"
+    )
+    return figure
+
+
+@in_house_style
+def surprisal(table: pd.DataFrame, colors: Colors) -> Figure:
+    """Draw the surprisal of each of a sentence's tokens as bars, in nats."""
+    figure, axes = figure_of(max(6.0, 0.42 * len(table)), 3.8)
+    x = np.arange(len(table))
+    axes.bar(x, -table["log_prob"], color=colors.primary)
+    axes.set_xticks(x, [printable(text) for text in table["text"]], rotation=55, ha="right")
+    axes.grid(visible=False, axis="x")
+    axes.set(title="How surprising each token is to the model", ylabel="-log p (nats)")
+    return figure
+
+
+@in_house_style
+def underflow(table: pd.DataFrame, colors: Colors) -> Figure:
+    """Draw the sum of log-probabilities beside the logarithm of the float32 product, by token."""
+    figure, axes = figure_of(7, 3.8)
+    x = np.arange(1, len(table) + 1)
+    product = table["float32_product"].to_numpy()
+    positive = product > 0
+    axes.plot(
+        x[positive],
+        np.log10(product[positive]),
+        "o",
+        color=colors.secondary,
+        label="product of probabilities in float32",
+    )
+    axes.plot(x, table["cumulative"] / np.log(10), color=colors.primary, label="sum of logarithms")
+    if not positive.all():
+        first = int(x[~positive][0])
+        axes.axvline(first, color=colors.muted, linestyle="--")
+        axes.annotate(
+            "the product is 0\nfrom here on",
+            (first, 0.95),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="top",
+        )
+    axes.set(
+        title="Why probabilities are added as logarithms",
+        xlabel="tokens multiplied",
+        ylabel="log₁₀ of the probability",
+    )
+    axes.legend(loc="lower left")
+    return figure
