@@ -7,6 +7,8 @@ from pathlib import Path
 
 # Nothing in the tests may ask a model hub for anything; transformers reads this at import.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# The models here are tiny: a second thread would only wait for the first.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch

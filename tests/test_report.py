@@ -1,0 +1,158 @@
+"""The report's sentences say what the numbers say, and its page shows any text as text."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from looking_glass import figures
+from looking_glass.report import (
+    Choice,
+    agreement,
+    compare_blocks,
+    explain_choice,
+    explain_inversion,
+    explain_loss,
+    explain_underflow,
+    joined,
+    percent,
+)
+
+COLORS = figures.Colors(primary="#2f5d8a", secondary="#c8612e", muted="#8a8a8a")
+WORDS = [*"abcdefghijkl"]
+
+
+def choice(
+    attention: dict[str, float], effect: dict[str, float], correlation: float | None = 0.1
+) -> Choice:
+    """A choice in which the named words have these numbers, and all others have little."""
+    words = pd.DataFrame(
+        {
+            "text": WORDS,
+            "predicting_row": [attention.get(word, 0.01) for word in WORDS],
+            "own_row": [1 / 12] * 12,
+            "knock_out": [effect.get(word, -0.5) for word in WORDS[:10]] + [np.nan] * 2,
+        }
+    )
+    return Choice(
+        block="last",
+        metrics={
+            "chosen_probability": 0.4,
+            "attention_effect_rank_correlation": correlation,
+            "predicting_row_entropy": 1.5,
+            "largest_entropy": 2.3,
+            "largest_word_knock_out": max(effect.values(), default=-0.5),
+        },
+        words=words,
+        tokens=words,
+        alternatives=pd.DataFrame({"text": [" eleven", " other"], "probability": [0.4, 0.2]}),
+    )
+
+
+def test_the_most_attended_word_that_matters_most_is_said_to() -> None:
+    text = " ".join(explain_choice(choice({"f": 0.7}, {"f": 1.25})))
+    assert "attended most to “f” (70.0%" in text
+    assert "Removing this block's attention to “f” (1.25 nats) cost the choice more" in text
+    assert "“␣eleven”, a probability of 40.0%" in text
+    assert "next best was “␣other” with 20.0%" in text
+
+
+def test_attention_that_did_not_matter_is_not_called_the_reason() -> None:
+    text = " ".join(explain_choice(choice({"f": 0.7}, {"f": 0.01, "b": 2.0})))
+    assert "removing that costs the choice only 0.01 nats" in text
+    assert "to lose “b” (2 nats), which had 1.0% of the attention" in text
+
+
+def test_a_word_that_spoke_against_the_choice_is_said_to() -> None:
+    text = " ".join(explain_choice(choice({"f": 0.7}, {"f": -0.3, "b": 2.0})))
+    assert "without its attention to “f” the choice becomes more probable, by 0.3 nats" in text
+    assert "What spoke for it most, by what its removal costs, is “b” (2 nats)" in text
+
+
+def test_where_nothing_mattered_no_reason_is_given() -> None:
+    text = " ".join(explain_choice(choice({"f": 0.7}, {})))
+    assert "none of these words is why the model chose it" in text
+
+
+@pytest.mark.parametrize(
+    ("correlation", "verdict"),
+    [
+        (0.9, "the two agree"),
+        (0.3, "says little"),
+        (-0.9, "the two disagree"),
+        (None, "cannot be compared"),
+    ],
+)
+def test_agreement_follows_the_correlation(correlation: float | None, verdict: str) -> None:
+    assert verdict in agreement(correlation, 10)
+
+
+def test_blocks_are_compared_by_their_own_numbers() -> None:
+    first, last = choice({"f": 0.7}, {"f": 3.0}), choice({"b": 0.7}, {"b": 1.0})
+    last.metrics["predicting_row_entropy"] = 0.4
+    text = " ".join(compare_blocks(Choice(**{**vars(first), "block": "first"}), last))
+    assert "The first block spreads its attention wider" in text
+    assert "The first attends most to “f”, the last to “b”" in text
+    assert "3 nats in the first block and 1 nats in the last: the first block's" in text
+
+
+def test_inversion_is_called_exact_only_where_it_was() -> None:
+    tokens = pd.DataFrame(
+        {"text": ["I", " am"], "parallel": [0.5, 0.001], "output_row_norm": [1.0, 0.2]}
+    )
+    reading = {"token_accuracy": 0.5, "loss": 2.0, "smallest_gap": 0.1, "first_exact_step": 7}
+    metrics = {
+        "parallel": {**reading, "exact_rate": 1.0},
+        "prefix_1": {**reading, "exact_rate": 0.0},
+        "prefix_3": {**reading, "exact_rate": 0.25},
+    }
+    text = explain_inversion(metrics, tokens)
+    assert "Parallel: every restart says exactly the sentence" in text[0]
+    assert "first match came at step 7" in text[0]
+    assert text[1].startswith("Prefix of 1 vector: no restart says the sentence")
+    assert text[2].startswith("Prefix of 3 vectors: 25.0% of the restarts say exactly")
+    assert "hardest token is still “␣am”: 0.1% at most" in text[3]
+
+
+def test_the_model_beats_only_what_it_beats() -> None:
+    metrics = {
+        "val_loss": 5.1,
+        "val_bits_per_byte": 1.9,
+        "train_loss": 4.0,
+        "baseline_val_loss": {"unigram": 6.4, "bigram": 5.2, "trigram": 5.0},
+    }
+    assert "beats the unigram and bigram and does not beat the trigram" in explain_loss(metrics)
+
+
+def test_underflow_is_reported_only_where_it_happened() -> None:
+    sample: dict[str, object] = {"tokens": 60, "nats": -300.0, "float32_product": 0.0}
+    sample["underflows_after_tokens"] = 21
+    assert "exactly 0 from token 21 on" in explain_underflow({"whole_sample": sample})
+    sample |= {"float32_product": 1e-20, "underflows_after_tokens": None}
+    assert "is still 1e-20" in explain_underflow({"whole_sample": sample})
+
+
+def test_shares_and_lists_read_well() -> None:
+    assert [percent(x) for x in (1.0, 0.4567, 0.00123, 0.0)] == ["100%", "45.7%", "0.12%", "0%"]
+    assert [joined(list(x)) for x in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+
+
+def test_labels_show_white_space_and_no_formula() -> None:
+    assert figures.visible(" a\n") == "␣a↵"
+    assert figures.printable("$x$") == r"\$x\$"
+
+
+def test_figures_draw_awkward_words() -> None:
+    words = ["$5", "a_b^c", "", "%", "\n", "\\frac", "'", "–", "<b>", "é", "ten", "e"]
+    table = choice({"f": 0.7}, {"f": 1.0}).words.assign(text=words)
+    drawn = [
+        figures.attention_heat_map(np.eye(12, dtype=np.float32), words, "last", COLORS),
+        figures.attention_bars(table, "$5", "last", COLORS),
+        figures.surprisal(pd.DataFrame({"text": words, "log_prob": [-1.0] * 12}), COLORS),
+    ]
+    for figure in drawn:
+        figure.savefig(io.BytesIO(), format="png")
+        assert figure.axes[0].get_title(loc="left")
