@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ def split(tokens: list[int], fraction: float) -> tuple[Tokens, Tokens]:
 
     Contiguous, so that no validation block shares words with a training block.
     """
-    n_train = int(len(tokens) * (1 - fraction))
+    n_train = len(tokens) - math.ceil(round(len(tokens) * fraction, 6))  # 0.1 x 70 is over 7
     array = np.array(tokens, dtype=np.uint16)
     return array[:n_train], array[n_train:]
 

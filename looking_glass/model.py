@@ -52,6 +52,7 @@ class ModelParams(Section):
     n_embd: int = Field(ge=1)
     block_size: int = Field(ge=2)
     dropout: float = Field(ge=0, lt=1)
+    attention_dropout: float = Field(ge=0, lt=1)
     tie_weights: bool
 
     @model_validator(mode="after")
@@ -66,7 +67,7 @@ class ModelParams(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class GPTConfig:
-    """The shape of a model; `dropout` acts in training alone."""
+    """The shape of a model; the dropouts act in training alone."""
 
     vocab_size: int
     block_size: int
@@ -74,7 +75,8 @@ class GPTConfig:
     n_head: int
     n_embd: int
     tie_weights: bool = True
-    dropout: float = 0.0
+    dropout: float = 0.0  # of embeddings and of what is added to the residual stream
+    attention_dropout: float = 0.0  # of attention patterns
 
 
 class CausalSelfAttention(nn.Module):
@@ -83,7 +85,7 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.n_head = config.n_head
-        self.dropout = config.dropout
+        self.dropout = config.attention_dropout
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
         self.resid_dropout = nn.Dropout(config.dropout)
@@ -283,7 +285,7 @@ def _huggingface_config(config: GPTConfig) -> dict[str, Any]:
         "activation_function": "gelu_new",
         "layer_norm_epsilon": 1e-5,
         "tie_word_embeddings": config.tie_weights,
-        "attn_pdrop": config.dropout,
+        "attn_pdrop": config.attention_dropout,
         "embd_pdrop": config.dropout,
         "resid_pdrop": config.dropout,
         "bos_token_id": end_of_text,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from looking_glass.errors import InputError
 
@@ -32,6 +32,16 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, values: Any) -> Any:
+        """Refuse `yes` where a number belongs: Python would take it for 1."""
+        for key, value in values.items() if isinstance(values, dict) else ():
+            field = cls.model_fields.get(str(key))
+            if isinstance(value, bool) and field is not None and field.annotation in (int, float):
+                raise ValueError(f"{key} must be a number, got {str(value).lower()}")
+        return values
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -73,6 +83,8 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} was not found in {Path.cwd().name}/: run from the project's root"
         ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: must be UTF-8, byte {error.start} is not: save it as UTF-8"
@@ -92,10 +104,11 @@ def _first_problem(error: ValidationError, section: str, cls: type[Section]) -> 
     first = problems[0]
     key = ".".join([section, *map(str, first["loc"])])
     if first["type"] == "extra_forbidden":
-        known = ", ".join(cls.model_fields)
-        text = (
-            f"unknown key '{key}'; section '{section}' has the keys {known}: correct or remove it"
+        nested = len(first["loc"]) > 1
+        known = (
+            "" if nested else f"; section '{section}' has the keys {', '.join(cls.model_fields)}"
         )
+        text = f"unknown key '{key}'{known}: correct or remove it"
     elif first["type"] == "missing":
         text = f"missing key '{key}': add it"
     else:

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import requests
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pypi_simple import (
     PYPI_SIMPLE_ENDPOINT,
     NoSuchProjectError,
     PyPISimple,
     UnsupportedContentTypeError,
+    UnsupportedRepoVersionError,
     tqdm_progress_factory,
 )
 from tqdm import tqdm
@@ -247,7 +248,7 @@ def _network_errors(what: str) -> Iterator[None]:
         yield
     except NoSuchProjectError as error:
         raise InputError(f"{what}: no such project ({error.project}): correct its name") from None
-    except UnsupportedContentTypeError:
+    except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValidationError):
         raise InputError(
             f"{what}: what answered is no package index: check PIP_INDEX_URL"
         ) from None

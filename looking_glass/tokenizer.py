@@ -62,6 +62,12 @@ class Tokenizer:
         """Number of tokens, the one special token included."""
         return self._encoding.n_vocab
 
+    def token_bytes(self) -> list[bytes]:
+        """Return the bytes of every token, by id; the special token's are its name."""
+        special = END_OF_TEXT.encode()
+        n = self.vocab_size - 1
+        return [*(self._encoding.decode_single_token_bytes(i) for i in range(n)), special]
+
     def encode(self, text: str) -> list[int]:
         """Return the tokens of `text`."""
         return self._encoding.encode_ordinary(text)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,13 @@ from torch.nn import functional as F
 
 from looking_glass.corpus import Corpus, Tokens
 from looking_glass.errors import InputError
+from looking_glass.learner import Learner
 from looking_glass.model import GPT
 from looking_glass.params import Section
+from looking_glass.token_table import Vocabulary
 
 EVALUATION_BATCH = 8  # blocks: 8 x 64 positions of 50,257 logits are 103 MB
-State = dict[str, Tensor]
+State = dict[str, Any]
 
 
 class TrainParams(Section):
@@ -33,7 +35,8 @@ class TrainParams(Section):
     learning_rate: float = Field(gt=0)
     warmup_steps: int = Field(ge=0)
     weight_decay: float = Field(ge=0)
-    grad_clip: float = Field(gt=0)
+    embedding_decay: float = Field(ge=0)
+    discount: float = Field(ge=0)
     softmax: Literal["full", "sampled"]
     sampled_tokens: int = Field(ge=1)
     evaluate_every: int = Field(ge=1)
@@ -59,15 +62,6 @@ class Evaluation:
     remaining: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """The weights to keep, and the way to them."""
-
-    state: State
-    step: int  # updates after which `state` was taken
-    history: pd.DataFrame  # columns step, train_loss, val_loss
-
-
 class Batches:
     """Random blocks of the training text, from a generator of their own."""
 
@@ -75,54 +69,14 @@ class Batches:
         self._tokens = torch.from_numpy(tokens.astype(np.int64))
         self._offsets = torch.arange(block_size + 1)
         self._batch_size = batch_size
-        self._generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """Return inputs and targets, each (B, T): a target is the token after its input."""
         last_start = len(self._tokens) - len(self._offsets)
-        starts = torch.randint(last_start + 1, (self._batch_size, 1), generator=self._generator)
+        starts = torch.randint(last_start + 1, (self._batch_size, 1), generator=self.generator)
         blocks = self._tokens[starts + self._offsets]  # (B, T + 1)
         return blocks[:, :-1], blocks[:, 1:]
-
-
-class FullSoftmax:
-    """Cross-entropy over the whole vocabulary."""
-
-    def __call__(self, model: GPT, tokens: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss in nats/token of (B, T) targets."""
-        logits = model(tokens)  # (B, T, V)
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-
-
-class SampledSoftmax:
-    """Cross-entropy over the training text's own tokens and a random sample of all others.
-
-    The tokens of the text are computed exactly. Of the n others, m are drawn anew each step, with
-    log(n/m) added to their logits: the softmax's denominator is then right in expectation.
-    Source: Bengio & Senécal 2008, Adaptive importance sampling, with a uniform proposal.
-    """
-
-    def __init__(self, tokens: Tokens, *, vocab_size: int, n_sampled: int, seed: int) -> None:
-        seen = np.unique(tokens).astype(np.int64)
-        self._seen = torch.from_numpy(seen)
-        self._unseen = torch.from_numpy(np.setdiff1d(np.arange(vocab_size), seen))
-        self._row = torch.full((vocab_size,), -1)
-        self._row[self._seen] = torch.arange(len(seen))
-        self._n_sampled = min(n_sampled, len(self._unseen))
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __call__(self, model: GPT, tokens: Tensor, targets: Tensor) -> Tensor:
-        """Return the estimated mean loss in nats/token of (B, T) targets."""
-        n = len(self._unseen)
-        drawn = torch.randperm(n, generator=self._generator)[: self._n_sampled]
-        rows = torch.cat([self._seen, self._unseen[drawn]]).to(tokens.device)
-        hidden = model.hidden(model.embed(tokens)).flatten(0, 1)  # (B T, C)
-        logits = hidden @ model.lm_head.weight[rows].t()  # (B T, seen + sampled)
-        if self._n_sampled:
-            correction = logits.new_zeros(len(rows))
-            correction[len(self._seen) :] = math.log(n / self._n_sampled)
-            logits = logits + correction
-        return F.cross_entropy(logits, self._row[targets.cpu()].flatten().to(logits.device))
 
 
 @torch.no_grad()
@@ -156,20 +110,23 @@ def _blocks(ids: Tensor, block_size: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def learning_rate_at(step: int, params: TrainParams) -> float:
-    """Return the rate for update `step` (from 0): linear warm-up, then a cosine to a tenth."""
+    """Return the rate for update `step` (from 0): linear warm-up, then a cosine to zero."""
     if step < params.warmup_steps:
         return params.learning_rate * (step + 1) / params.warmup_steps
     progress = (step - params.warmup_steps) / (params.steps - params.warmup_steps)
-    return params.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * progress)))
+    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def make_optimizer(model: GPT, params: TrainParams) -> torch.optim.Optimizer:
-    """Return AdamW: matrices and embeddings decay, biases and LayerNorms do not."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": params.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
+def make_optimizer(learner: Learner, params: TrainParams) -> torch.optim.Optimizer:
+    """Return AdamW: matrices decay, token embeddings by a rate of their own, vectors not at all."""
+    tables = {id(p) for table in (learner.inputs, learner.outputs) for p in table.parameters()}
+    learned = [p for p in learner.parameters() if p.requires_grad]
+    decays = {
+        params.embedding_decay: [p for p in learned if id(p) in tables],
+        params.weight_decay: [p for p in learned if id(p) not in tables and p.ndim >= 2],
+        0.0: [p for p in learned if id(p) not in tables and p.ndim < 2],
+    }
+    groups = [{"params": group, "weight_decay": decay} for decay, group in decays.items()]
     return torch.optim.AdamW(groups, lr=params.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
@@ -183,95 +140,161 @@ def check_lengths(corpus: Corpus, block_size: int) -> None:
             )
 
 
-@dataclass(kw_only=True)
-class _Keeper:
-    """The weights to return: those with the lowest validation loss so far, or the newest."""
+class Training:
+    """A run that can be stopped after any step, and go on from its `state` to the same bits."""
 
-    rule: Literal["best", "last"]
-    step: int = 0
-    loss: float = math.inf
-    state: State = field(default_factory=dict)
+    def __init__(
+        self, model: GPT, corpus: Corpus, token_bytes: Sequence[bytes], params: TrainParams
+    ) -> None:
+        """Prepare to train `model` in place; `token_bytes` are those of each token, by id.
 
-    def see(self, model: GPT, step: int, loss: float) -> None:
-        if self.rule == "last" or loss < self.loss:
-            self.step, self.loss = step, loss
-            self.state = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
+        Dropout draws from the global generator. Raises `InputError` when a part of the text is
+        shorter than a block.
+        """
+        block_size = model.config.block_size
+        check_lengths(corpus, block_size)
+        self.params = params
+        self.corpus = corpus
+        self.learner = Learner(
+            model, Vocabulary(corpus.train, token_bytes), discount=params.discount
+        ).to(model.device)
+        self.optimizer = make_optimizer(self.learner, params)
+        self.batches = Batches(
+            corpus.train, block_size=block_size, batch_size=params.batch_size, seed=params.seed
+        )
+        # A generator of its own: the batches must not depend on how the softmax is computed.
+        self.sampler = torch.Generator().manual_seed(params.seed + 1)
+        self.done = 0
+        self.history: list[tuple[int, float, float]] = []  # step, training and validation loss
+        self.recent: list[float] = []
+        self.kept: State = {}
+        self.kept_step = 0
+
+    def step(self) -> None:
+        """Make one update. Raises `InputError` when the loss is no number any more."""
+        self.learner.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate_at(self.done, self.params)
+        tokens, targets = (ids.to(self.learner.model.device) for ids in self.batches.draw())
+        loss = self.learner(tokens, targets, *self._others())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.done += 1
+        self.recent.append(self._finite(loss.item()))
+
+    def evaluate(self) -> tuple[float, float]:
+        """Return the mean training loss since the last call and the validation loss; keep weights.
+
+        The validation loss is that of `mean_loss`, computed by forms.
+        """
+        train_loss = sum(self.recent) / len(self.recent)
+        val_loss = self._finite(self.exact_loss(self.corpus.val))
+        if self.params.keep == "last" or all(val_loss < row[2] for row in self.history):
+            self.kept_step = self.done
+            self.kept = {name: p.detach().clone() for name, p in self._learned().items()}
+        self.history.append((self.done, train_loss, val_loss))
+        self.recent = []
+        return train_loss, val_loss
+
+    @torch.no_grad()
+    def exact_loss(self, tokens: Tokens) -> float:
+        """Return `mean_loss` of the model as it now is, in nats/token."""
+        self.learner.eval()
+        forms, weights = self.learner.every_other_form()
+        total = 0.0
+        ids = torch.from_numpy(tokens.astype(np.int64)).to(self.learner.model.device)
+        for inputs, targets in _blocks(ids, self.learner.model.config.block_size):
+            total += self.learner(inputs, targets, forms, weights).item() * targets.numel()
+        return total / (len(ids) - 1)
+
+    def finish(self) -> GPT:
+        """Return the model with the weights to keep, in eval mode."""
+        with torch.no_grad():
+            for name, parameter in self._learned().items():
+                parameter.copy_(self.kept[name])
+        self.learner.fold()
+        return self.learner.model.eval()
+
+    def state(self) -> State:
+        """Return all that a later process needs to go on, as tensors and plain numbers."""
+        return {
+            "learned": {name: p.detach() for name, p in self._learned().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "batches": self.batches.generator.get_state(),
+            "sampler": self.sampler.get_state(),
+            "cpu": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all(),
+            "done": self.done,
+            "history": self.history,
+            "recent": self.recent,
+            "kept": self.kept,
+            "kept_step": self.kept_step,
+        }
+
+    def load(self, state: State) -> None:
+        """Go on from where `state` was taken."""
+        with torch.no_grad():
+            for name, parameter in self._learned().items():
+                parameter.copy_(state["learned"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batches.generator.set_state(state["batches"])
+        self.sampler.set_state(state["sampler"])
+        torch.set_rng_state(state["cpu"])
+        torch.cuda.set_rng_state_all(state["cuda"])
+        self.done, self.kept_step = state["done"], state["kept_step"]
+        self.history = [tuple(row) for row in state["history"]]
+        self.recent = list(state["recent"])
+        self.kept = state["kept"]
+
+    def _others(self) -> tuple[Tensor, Tensor]:
+        if self.params.softmax == "full":
+            return self.learner.every_other_form()
+        return self.learner.sampled_forms(self.params.sampled_tokens, self.sampler)
+
+    def _learned(self) -> dict[str, torch.nn.Parameter]:
+        return {name: p for name, p in self.learner.named_parameters() if p.requires_grad}
+
+    def _finite(self, loss: float) -> float:
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the loss must stay a number, got {loss} at step {self.done}: "
+                "lower train.learning_rate"
+            )
+        return loss
 
 
 def train(
-    model: GPT,
-    corpus: Corpus,
-    params: TrainParams,
+    run: Training,
     *,
     on_step: Callable[[], object] = lambda: None,
-    on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None,
-) -> Trained:
-    """Train `model` in place by `params`; return the weights to keep and the losses on the way.
+    on_evaluation: Callable[[Evaluation], object] = lambda evaluation: None,
+    save: Callable[[State], object] = lambda state: None,
+) -> pd.DataFrame:
+    """Take `run` to its last step; return its history: step, train_loss, val_loss.
 
-    Raises `InputError` when a part of the text is shorter than a block, or the loss is no number.
+    After each evaluation `save` gets the state to go on from.
     """
-    block_size = model.config.block_size
-    check_lengths(corpus, block_size)
-    batches = Batches(
-        corpus.train, block_size=block_size, batch_size=params.batch_size, seed=params.seed
-    )
-    loss_of = make_loss(model, corpus.train, params)
-    optimizer = make_optimizer(model, params)
-    keeper = _Keeper(rule=params.keep)
-    rows: list[tuple[int, float, float]] = []
-    recent: list[float] = []
-    started, paused = time.monotonic(), 0.0  # evaluations do not count as training time
-    model.train()
-    for step in range(1, params.steps + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(step - 1, params)
-        inputs, targets = (ids.to(model.device) for ids in batches.draw())
-        loss = loss_of(model, inputs, targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), params.grad_clip)
-        optimizer.step()
-        recent.append(_finite(loss.item(), step))
+    params, first = run.params, run.done
+    tokens_per_step = params.batch_size * run.learner.model.config.block_size
+    started, evaluating = time.monotonic(), 0.0
+    while run.done < params.steps:
+        run.step()
         on_step()
-        if step % params.evaluate_every == 0 or step == params.steps:
-            paused_at = time.monotonic()
-            val_loss = _finite(mean_loss(model, corpus.val), step)
-            keeper.see(model, step, val_loss)
-            rows.append((step, sum(recent) / len(recent), val_loss))
-            recent.clear()
-            seconds = paused_at - started - paused
-            paused += time.monotonic() - paused_at
+        if run.done % params.evaluate_every == 0 or run.done == params.steps:
+            stopped = time.monotonic()
+            train_loss, val_loss = run.evaluate()
+            save(run.state())
+            now = time.monotonic()
+            training = stopped - started - evaluating
+            evaluating += now - stopped
             on_evaluation(
                 Evaluation(
-                    step=step,
-                    train_loss=rows[-1][1],
+                    step=run.done,
+                    train_loss=train_loss,
                     val_loss=val_loss,
-                    speed=step * inputs.numel() / seconds,
-                    remaining=(params.steps - step) * (seconds + paused) / step,
+                    speed=(run.done - first) * tokens_per_step / training,
+                    remaining=(params.steps - run.done) * (now - started) / (run.done - first),
                 )
             )
-    history = pd.DataFrame(rows, columns=["step", "train_loss", "val_loss"])
-    return Trained(state=keeper.state, step=keeper.step, history=history)
-
-
-def make_loss(
-    model: GPT, tokens: Tokens, params: TrainParams
-) -> Callable[[GPT, Tensor, Tensor], Tensor]:
-    """Return the training loss that `params.softmax` names."""
-    if params.softmax == "full":
-        return FullSoftmax()
-    # A seed of its own: the batches must not depend on how the softmax is computed.
-    return SampledSoftmax(
-        tokens,
-        vocab_size=model.config.vocab_size,
-        n_sampled=params.sampled_tokens,
-        seed=params.seed + 1,
-    )
-
-
-def _finite(loss: float, step: int) -> float:
-    if not math.isfinite(loss):
-        raise InputError(
-            f"the loss must stay a number, got {loss} at step {step}: lower train.learning_rate"
-        )
-    return loss
+    return pd.DataFrame(run.history, columns=["step", "train_loss", "val_loss"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pandas as pd
 import torch
 from tqdm import tqdm
 
@@ -15,11 +16,13 @@ from looking_glass.errors import run_stage
 from looking_glass.mingpt import build_mingpt
 from looking_glass.model import GPT, GPTConfig, ModelParams, load_checkpoint, save_checkpoint
 from looking_glass.ngram import KneserNey
-from looking_glass.params import load_section
-from looking_glass.training import Evaluation, Trained, TrainParams, check_lengths, mean_loss, train
+from looking_glass.params import Section, load_section
+from looking_glass.resume import Scratch, fingerprint
+from looking_glass.tokenizer import Tokenizer
+from looking_glass.training import Evaluation, Training, TrainParams, mean_loss, train
 
 TOKENS, VOCAB, MERGES = Path("data/tokens"), Path("data/encoder.json"), Path("data/vocab.bpe")
-MODEL = Path("data/model")
+MODEL, SCRATCH = Path("data/model"), Path(".scratch")
 METRICS = Path("metrics/train.json")
 LOSS = Path("reports/train/loss.csv")
 BASELINES = {"unigram": 1, "bigram": 2, "trigram": 3}
@@ -32,39 +35,53 @@ def main() -> None:
     params = load_section(TrainParams, "train")
     device = prepare(compute)
     corpus = read_corpus(TOKENS)
-    check_lengths(corpus, shape.block_size)
     torch.manual_seed(params.seed)  # initial weights and dropout
     config = GPTConfig(vocab_size=corpus.vocab_size, **shape.model_dump(exclude={"implementation"}))
     build = GPT if shape.implementation == "builtin" else build_mingpt
     model = build(config).to(device)
-    trained = run(model, corpus, params)
+    run = Training(model, corpus, Tokenizer(VOCAB, MERGES).token_bytes(), params)
+    scratch = Scratch(SCRATCH, fingerprint(what_decides(compute, shape, params)))
+    if state := scratch.load():
+        run.load(state)
+        print(f"going on from step {run.done}, where an unfinished run of the same was stopped")
+    history = train_in_sight(run, scratch)
 
     with whole_directory(MODEL) as directory:
-        save_checkpoint(directory, trained.state, config, vocab=VOCAB, merges=MERGES)
+        save_checkpoint(directory, run.finish().state_dict(), config, vocab=VOCAB, merges=MERGES)
         kept = load_checkpoint(directory, device)
-    write_csv(LOSS, trained.history)
-    write_json(METRICS, measure(kept, corpus, trained))
+    write_csv(LOSS, history)
+    write_json(METRICS, {"kept_step": run.kept_step, **measure(kept, corpus)})
+    scratch.clear()
 
 
-def run(model: GPT, corpus: Corpus, params: TrainParams) -> Trained:
+def what_decides(*sections: Section) -> list[bytes]:
+    """Return the content of everything that decides how training goes: a run's identity."""
+    code = [*sorted(Path("looking_glass").glob("*.py")), Path(__file__)]
+    files = [*sorted(TOKENS.iterdir()), VOCAB, MERGES, *code]
+    settings = [section.model_dump_json().encode() for section in sections]
+    return [torch.__version__.encode(), *settings, *(path.read_bytes() for path in files)]
+
+
+def train_in_sight(run: Training, scratch: Scratch) -> pd.DataFrame:
     """Train with a progress bar on a terminal, and a line at each evaluation anywhere."""
-    n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    print(f"training {n_parameters:,} parameters on {model.device} for {params.steps} steps")
-    with tqdm(total=params.steps, unit="step", disable=None) as bar:
+    n = sum(parameter.numel() for parameter in run.learner.model.parameters())
+    total = run.params.steps
+    print(f"training {n:,} parameters on {run.learner.model.device} for {total} steps")
+    with tqdm(total=total, initial=run.done, unit="step", disable=None) as bar:
 
         def show(now: Evaluation) -> None:
             minutes, seconds = divmod(round(now.remaining), 60)
             bar.write(
-                f"step {now.step:>5}/{params.steps}  train {now.train_loss:.3f}  "
+                f"step {now.step:>5}/{total}  train {now.train_loss:.3f}  "
                 f"val {now.val_loss:.3f} nats/token  {now.speed:,.0f} tokens/s  "
                 f"{minutes}:{seconds:02} left"
             )
 
-        return train(model, corpus, params, on_step=bar.update, on_evaluation=show)
+        return train(run, on_step=bar.update, on_evaluation=show, save=scratch.save)
 
 
-def measure(model: GPT, corpus: Corpus, trained: Trained) -> dict[str, object]:
-    """Return the kept model's losses, freshly measured, beside those of the baselines."""
+def measure(model: GPT, corpus: Corpus) -> dict[str, object]:
+    """Return the saved model's losses, freshly measured, beside those of the baselines."""
     tokens, val = corpus.train.tolist(), corpus.val.tolist()
     val_loss = mean_loss(model, corpus.val)
     bits = val_loss * (len(val) - 1) / math.log(2)
@@ -72,7 +89,6 @@ def measure(model: GPT, corpus: Corpus, trained: Trained) -> dict[str, object]:
         "val_loss": val_loss,
         "val_bits_per_byte": bits / corpus.val_bytes,
         "train_loss": mean_loss(model, corpus.train),
-        "kept_step": trained.step,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "baseline_val_loss": {
             name: KneserNey(tokens, order=order, vocab_size=model.config.vocab_size).mean_loss(val)

@@ -1,4 +1,4 @@
-"""Training: the right targets, the right loss, the weights that were asked for."""
+"""Training: the right targets, the right loss, the weights that were asked for, stopped or not."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import sys
 import types
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from looking_glass.corpus import Corpus
 from looking_glass.errors import InputError
@@ -25,12 +26,11 @@ from looking_glass.model import (
     save_checkpoint,
     weights_sha256,
 )
+from looking_glass.resume import Scratch, fingerprint
 from looking_glass.training import (
     Batches,
     Evaluation,
-    FullSoftmax,
-    SampledSoftmax,
-    Trained,
+    Training,
     TrainParams,
     learning_rate_at,
     mean_loss,
@@ -45,13 +45,15 @@ SETTINGS = {
     "learning_rate": 1e-2,
     "warmup_steps": 3,
     "weight_decay": 0.1,
-    "grad_clip": 1.0,
+    "embedding_decay": 0.05,
+    "discount": 0.5,
     "softmax": "full",
     "sampled_tokens": 8,
     "evaluate_every": 10,
     "keep": "best",
 }
-CONFIG = GPTConfig(vocab_size=23, block_size=8, n_layer=1, n_head=2, n_embd=16, dropout=0.1)
+SHAPE: Any = {"vocab_size": 40, "block_size": 8, "n_layer": 1, "n_head": 2, "n_embd": 16}
+BYTES = [f" {chr(97 + i % 26)}{'ing' * (i % 3)}".encode() for i in range(40)]
 
 
 def settings(**changes: object) -> TrainParams:
@@ -61,14 +63,24 @@ def settings(**changes: object) -> TrainParams:
 def song(n_train: int = 400, n_val: int = 60) -> Corpus:
     """A text that goes round in a circle of seven tokens: any model can learn it."""
     tokens = np.arange(n_train + n_val, dtype=np.uint16) % 7
-    return Corpus(train=tokens[:n_train], val=tokens[n_train:], vocab_size=23, val_bytes=n_val)
+    return Corpus(train=tokens[:n_train], val=tokens[n_train:], vocab_size=40, val_bytes=n_val)
 
 
-def run(corpus: Corpus | None = None, **changes: object) -> tuple[Trained, list[Evaluation]]:
+def noise() -> Corpus:
+    """A text in which nothing follows from anything, half of its validation tokens never seen."""
+    draw = np.random.default_rng(0)
+    return Corpus(
+        train=draw.integers(0, 20, 60).astype(np.uint16),
+        val=draw.integers(0, 40, 60).astype(np.uint16),
+        vocab_size=40,
+        val_bytes=60,
+    )
+
+
+def start(corpus: Corpus | None = None, tie: bool = True, **changes: object) -> Training:
     torch.manual_seed(0)
-    seen: list[Evaluation] = []
-    trained = train(GPT(CONFIG), corpus or song(), settings(**changes), on_evaluation=seen.append)
-    return trained, seen
+    config = GPTConfig(**SHAPE, tie_weights=tie, dropout=0.1)
+    return Training(GPT(config), corpus or song(), BYTES, settings(**changes))
 
 
 def test_targets_are_the_inputs_one_token_later() -> None:
@@ -103,115 +115,152 @@ def test_mean_loss_measures_in_eval_mode_and_puts_the_mode_back() -> None:
     assert model.training
 
 
-def test_sampling_all_other_tokens_is_the_full_softmax() -> None:
-    model, text = make_model(), np.array([1, 5, 9, 5, 1, 2], dtype=np.uint16)
-    inputs, targets = torch.tensor([[1, 5, 9]]), torch.tensor([[5, 9, 5]])
-    sampled = SampledSoftmax(text, vocab_size=97, n_sampled=97, seed=0)
-    full = FullSoftmax()(model, inputs, targets)
-    assert sampled(model, inputs, targets).item() == pytest.approx(full.item(), abs=1e-5)
+@pytest.mark.parametrize("tie", [True, False])
+def test_the_loss_by_forms_is_that_of_the_plain_model(tie: bool) -> None:
+    corpus = noise()
+    run = start(corpus, tie)
+    for _ in range(5):
+        run.step()
+    by_forms = run.exact_loss(corpus.val)
+    run.learner.fold()
+    assert mean_loss(run.learner.model, corpus.val) == pytest.approx(by_forms, rel=1e-6)
 
 
-def test_sampled_softmax_has_the_full_denominator_in_expectation() -> None:
-    model, text = make_model(), np.array([1, 5, 9, 5, 1, 2], dtype=np.uint16)
-    inputs, targets = torch.tensor([[1, 5, 9]]), torch.tensor([[5, 9, 5]])
-    sampled = SampledSoftmax(text, vocab_size=97, n_sampled=10, seed=0)
-    own = model(inputs)[0].gather(1, targets[0][:, None]).squeeze(1)
-    full = F.cross_entropy(model(inputs)[0], targets[0], reduction="none")
-    # One position at a time: exp(loss + logit) is then the estimated denominator itself.
-    for position in range(3):
-        one = inputs[:, : position + 1]
-
-        class Last(GPT):
-            def __init__(self) -> None:
-                nn.Module.__init__(self)
-                self.lm_head = model.lm_head
-
-            def embed(self, tokens: torch.Tensor) -> torch.Tensor:
-                return model.embed(tokens)
-
-            def hidden(self, x: torch.Tensor) -> torch.Tensor:
-                return model.hidden(x)[:, -1:]
-
-        last, target = Last(), targets[:, position : position + 1]
-        losses = torch.stack([sampled(last, one, target) for _ in range(1000)])
-        estimate = (losses.double() + own[position]).exp().mean()
-        assert estimate.item() == pytest.approx((full + own)[position].exp().item(), rel=0.03)
+def test_sampling_all_other_tokens_is_the_exact_softmax() -> None:
+    run = start(noise())
+    run.learner.eval()
+    tokens, targets = run.batches.draw()
+    exact = run.learner(tokens, targets, *run.learner.every_other_form())
+    n = len(run.learner.vocabulary.unseen)
+    for drawn in (n, n + 7):
+        sampled = run.learner.sampled_forms(drawn, torch.Generator().manual_seed(0))
+        assert run.learner(tokens, targets, *sampled).item() == pytest.approx(
+            exact.item(), rel=1e-6
+        )
 
 
-def test_rate_warms_up_peaks_and_falls_to_a_tenth() -> None:
+def test_sampled_softmax_has_the_exact_denominator_in_expectation() -> None:
+    run = start(noise())
+    run.learner.eval()
+    tokens, targets = (ids[:1, :1] for ids in run.batches.draw())
+    # Of one target, exp(loss) is the denominator over a constant.
+    exact = run.learner(tokens, targets, *run.learner.every_other_form()).exp()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        losses = torch.stack(
+            [
+                run.learner(tokens, targets, *run.learner.sampled_forms(4, generator))
+                for _ in range(1500)
+            ]
+        )
+    assert losses.std() > 1e-4, "a sample that never varies is none"
+    assert losses.double().exp().mean().item() == pytest.approx(exact.item(), rel=1e-3)
+
+
+def test_rate_warms_up_peaks_and_falls_to_zero() -> None:
     params = settings(steps=100, warmup_steps=10, learning_rate=1.0)
     rates = [learning_rate_at(step, params) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == max(rates) == 1.0
-    assert rates[-1] == pytest.approx(0.1, abs=1e-3)
+    assert 0 < rates[-1] < 1e-3
     assert all(a > b for a, b in pairwise(rates[10:]))
 
 
 @pytest.mark.parametrize("softmax", ["full", "sampled"])
-def test_a_circle_of_tokens_is_learned(softmax: str) -> None:
-    trained, seen = run(steps=120, softmax=softmax)
-    assert trained.history["val_loss"].iloc[-1] < 0.1
-    assert [now.step for now in seen] == list(range(10, 121, 10))
+@pytest.mark.parametrize("tie", [True, False])
+def test_a_circle_of_tokens_is_learned(softmax: str, tie: bool) -> None:
+    run, seen = start(tie=tie, steps=120, softmax=softmax, discount=0.0), list[Evaluation]()
+    history = train(run, on_evaluation=seen.append)
+    assert history["val_loss"].iloc[-1] < 0.1
+    assert [now.step for now in seen] == list(range(10, 121, 10)) == history["step"].tolist()
     assert seen[-1].remaining == 0
     assert all(now.speed > 0 for now in seen)
+    assert mean_loss(run.finish(), song().val) == pytest.approx(history["val_loss"].min(), rel=1e-4)
 
 
 def test_best_keeps_the_lowest_validation_loss_and_last_the_end() -> None:
-    noise = np.random.default_rng(0).integers(0, 23, 460).astype(np.uint16)
-    corpus = Corpus(train=noise[:60], val=noise[400:], vocab_size=23, val_bytes=60)
-    best, _ = run(corpus, steps=100)
-    last, _ = run(corpus, steps=100, keep="last")
-    losses = best.history.set_index("step")["val_loss"]
-    assert best.step == losses.to_numpy().argmin() * 10 + 10 < 100, (
-        "noise learned by heart is worse on other noise"
-    )
-    assert last.step == 100
-    model = GPT(CONFIG)
-    model.load_state_dict(best.state)
-    assert mean_loss(model, corpus.val) == pytest.approx(losses.min(), rel=1e-5)
+    best = start(noise(), steps=100)
+    losses = train(best)["val_loss"].to_numpy()
+    assert best.kept_step == losses.argmin() * 10 + 10 < 100, "noise is not worth learning by heart"
+    assert mean_loss(best.finish(), noise().val) == pytest.approx(losses.min(), rel=1e-5)
+    last = start(noise(), steps=100, keep="last")
+    losses = train(last)["val_loss"].to_numpy()
+    assert last.kept_step == 100
+    assert mean_loss(last.finish(), noise().val) == pytest.approx(losses[-1], rel=1e-5)
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
     def bits(seed: int) -> str:
-        model = GPT(CONFIG)
-        model.load_state_dict(run(seed=seed)[0].state)
-        return weights_sha256(model)
+        run = start(seed=seed, softmax="sampled")
+        train(run)
+        return weights_sha256(run.finish())
 
     assert bits(1) == bits(1) != bits(2)
 
 
-def test_the_softmax_does_not_change_which_batches_are_drawn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    drawn: list[list[int]] = []
-    draw = Batches.draw
+@pytest.mark.parametrize("softmax", ["full", "sampled"])
+def test_a_run_that_was_stopped_ends_in_the_same_bits(tmp_path: Path, softmax: str) -> None:
+    whole = start(noise(), softmax=softmax)
+    expected = train(whole)
+    scratch = Scratch(tmp_path, "run")
 
-    def spy(self: Batches) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs, targets = draw(self)
-        drawn.append(inputs.flatten().tolist())
-        return inputs, targets
+    class KilledError(Exception):
+        """Stands for whatever ends a process between two steps."""
 
-    monkeypatch.setattr(Batches, "draw", spy)
-    run(steps=5, softmax="full")
-    run(steps=5, softmax="sampled")
-    assert drawn[:5] == drawn[5:]
+    steps = 0
+
+    def die() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 25:  # five steps after the last state was saved
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(start(noise(), softmax=softmax), on_step=die, save=scratch.save)
+    resumed = start(noise(), softmax=softmax)
+    torch.manual_seed(77)  # a new process's generators are elsewhere
+    state = scratch.load()
+    assert state is not None
+    resumed.load(state)
+    assert resumed.done == 20
+    pd.testing.assert_frame_equal(train(resumed), expected)
+    assert weights_sha256(resumed.finish()) == weights_sha256(whole.finish())
+
+
+def test_a_state_is_found_only_by_its_own_fingerprint(tmp_path: Path) -> None:
+    one, other = fingerprint([b"lr=1", b"text"]), fingerprint([b"lr=1t", b"ext"])
+    assert one != other, "parts are told apart"
+    Scratch(tmp_path, one).save({"done": 3})
+    assert Scratch(tmp_path, other).load() is None
+    assert Scratch(tmp_path, one).load() == {"done": 3}
+    Scratch(tmp_path, one).clear()
+    assert Scratch(tmp_path, one).load() is None
+
+
+def test_the_softmax_does_not_change_which_batches_are_drawn() -> None:
+    full, sampled = start(softmax="full"), start(softmax="sampled")
+    for _ in range(3):
+        full.step()
+        sampled.step()
+    for ours, theirs in zip(full.batches.draw(), sampled.batches.draw(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize(("n_train", "n_val", "part"), [(8, 60, "training"), (60, 8, "validation")])
 def test_a_text_shorter_than_a_block_is_refused(n_train: int, n_val: int, part: str) -> None:
     with pytest.raises(InputError, match=f"the {part} part .* 9 tokens, got 8"):
-        run(song(n_train, n_val))
+        start(song(n_train, n_val))
 
 
 def test_a_loss_that_is_no_number_stops_training() -> None:
     with pytest.raises(InputError, match=r"got nan at step \d+: lower train.learning_rate"):
-        run(learning_rate=1e20, grad_clip=1e20)
+        train(start(learning_rate=1e20))
 
 
 def test_mingpt_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mingpt.model", None)
     with pytest.raises(InputError, match="requires an importable package mingpt"):
-        build_mingpt(CONFIG)
+        build_mingpt(GPTConfig(**SHAPE))
 
 
 class StandIn(nn.Module):
@@ -247,9 +296,11 @@ def test_mingpts_class_trains_into_the_same_checkpoint(
     module.GPT = StandIn  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mingpt", types.ModuleType("mingpt"))
     monkeypatch.setitem(sys.modules, "mingpt.model", module)
-    config = GPTConfig(**{**vars(CONFIG), "tie_weights": tie})
-    model = build_mingpt(config)
-    trained = train(model, song(), settings(keep="last"))
-    save_checkpoint(tmp_path, trained.state, config)
+    config = GPTConfig(**SHAPE, tie_weights=tie)
+    run = Training(build_mingpt(config), song(), BYTES, settings())
+    assert "transformer.h.0.attn.bias" in run.learner.model.state_dict()
+    train(run)
+    model = run.finish()
+    save_checkpoint(tmp_path, model.state_dict(), config)
     tokens = torch.tensor([[1, 2, 3, 4]])
-    assert torch.allclose(load_checkpoint(tmp_path)(tokens), model.eval()(tokens), atol=1e-6)
+    assert torch.allclose(load_checkpoint(tmp_path)(tokens), model(tokens), atol=1e-6)

@@ -1,0 +1,67 @@
+"""A user's mistake is one line and status 1; anything else stays loud."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from looking_glass.errors import InputError, run_stage
+
+ROOT = Path(__file__).parent.parent
+
+
+def run_as_program(body: str) -> subprocess.CompletedProcess[str]:
+    """Run a stage whose `main` has this body in a process of its own, as DVC does."""
+    source = (
+        "import os, signal\n"
+        "from looking_glass.errors import InputError, run_stage\n"
+        f"def main():\n    {body}\n"
+        "run_stage(main)\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("steps is required: add it", "error: steps is required: add it\n"),
+        ("not valid YAML:\n  line 3,\n\tcolumn 1", "error: not valid YAML: line 3, column 1\n"),
+    ],
+)
+def test_an_input_error_is_exactly_one_line_on_stderr_and_status_1(message: str, line: str) -> None:
+    done = run_as_program(f"raise InputError({message!r})")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+
+
+def test_ctrl_c_exits_with_130_and_no_traceback() -> None:
+    done = run_as_program("os.kill(os.getpid(), signal.SIGINT)")
+    assert done.returncode == 130
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("interrupted")
+
+
+def test_a_stage_that_succeeds_exits_with_0_and_says_nothing_itself() -> None:
+    done = run_as_program("print('done')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    def main() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_stage(main)
+
+
+def test_only_an_input_error_itself_is_taken_for_the_users_mistake() -> None:
+    def main() -> None:
+        raise InputError("what was required")
+
+    with pytest.raises(SystemExit) as caught:
+        run_stage(main)
+    assert caught.value.code == "error: what was required"

@@ -1,0 +1,107 @@
+"""Token tables: what a form is, and sums that fold into a plain embedding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from looking_glass.token_table import TokenTable, Vocabulary, form_features
+
+# by id:  seen, seen,   twin of 0, new,   form of 3, sign
+BYTES = [b" cat", b"run", b"Cat", b" dog", b" pig", b"!"]
+TEXT = np.array([0, 1, 0, 0, 1, 0], dtype=np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b" walking", "␣lower"),
+        (b"Walking", "title"),
+        (b" I", "␣initial"),
+        (b"VERY", "upper"),
+        (b"McX", "mixed"),
+        (b"42", "digits"),
+        (b" ...", "␣signs"),
+        (b"\n", "signs"),
+        (b"\xf0\x9f", "other"),
+        ("é".encode(), "other"),
+        (b"", "signs"),
+    ],
+)
+def test_the_kind_of_a_token(content: bytes, kind: str) -> None:
+    assert form_features(1000, content)[0] == f"kind {kind}"
+
+
+def test_endings_and_lengths_are_features_of_words_alone() -> None:
+    assert "ending ing" in form_features(1000, b" walking")
+    assert "kind ␣lower length 7" in form_features(1000, b" walking")
+    assert not any("ending" in name for name in form_features(1000, b"ing"))
+    assert not any("ending" in name for name in form_features(1000, b"KING"))
+    assert "kind lower length 12" in form_features(1000, b"a" * 40)
+
+
+def test_neighbours_in_the_merges_share_a_rank_and_distant_ones_do_not() -> None:
+    near, same, far = (form_features(rank, b" a") for rank in (20_000, 20_100, 300))
+    assert near == same != far
+
+
+def test_the_vocabulary_tells_seen_from_unseen_and_groups_by_form() -> None:
+    vocabulary = Vocabulary(TEXT, BYTES)
+    assert vocabulary.seen.tolist() == [0, 1]
+    assert vocabulary.counts.tolist() == [4, 2]
+    assert vocabulary.unseen.tolist() == [2, 3, 4, 5]
+    assert vocabulary.form_of[3] == vocabulary.form_of[4], "one form"
+    assert len(vocabulary.unseen_forms) == 3
+    assert vocabulary.multiplicity.sum() == 4
+    place = vocabulary.row_of[3] - 2
+    assert vocabulary.multiplicity[place] == 2
+    assert vocabulary.row_of[:2].tolist() == [0, 1]
+
+
+def test_the_table_folds_into_the_rows_that_it_computes() -> None:
+    vocabulary = Vocabulary(TEXT, BYTES)
+    table = TokenTable(vocabulary, 8, std=0.5, discount=0.75).eval()
+    plain = table.fold(vocabulary)
+    assert plain.shape == (6, 8)
+    assert torch.allclose(table(vocabulary.unseen_forms)[vocabulary.row_of], plain)
+    assert torch.equal(plain[3], plain[4])
+    assert not torch.equal(plain[0], plain[3])
+
+
+def test_a_word_in_another_case_shares_its_words_vector() -> None:
+    vocabulary = Vocabulary(TEXT, BYTES)
+    table = TokenTable(vocabulary, 8, std=0.5, discount=0.75).eval()
+    before = table.fold(vocabulary)
+    shared = set(vocabulary.features[vocabulary.form_of[2]].tolist())
+    shared &= set(vocabulary.features[vocabulary.form_of[0]].tolist())
+    shared -= set(vocabulary.features[vocabulary.form_of[3]].tolist())
+    assert shared, "a feature that cat and Cat have, and dog has not"
+    with torch.no_grad():
+        table.shared[list(shared)] += 1
+    moved = (table.fold(vocabulary) - before).abs().sum(dim=1) > 0
+    assert moved.tolist() == [True, False, True, False, False, False]
+
+
+def test_rare_tokens_do_without_their_own_row_as_often_as_the_discount_says() -> None:
+    vocabulary = Vocabulary(TEXT, BYTES)
+    table = TokenTable(vocabulary, 8, std=0.5, discount=1.0)
+    none = torch.empty(0, dtype=torch.long)
+    bare = table.form_rows(vocabulary.form_of[:2])
+    dropped = torch.stack([(table(none) == bare).all(dim=1) for _ in range(2000)]).float().mean(0)
+    assert dropped.tolist() == pytest.approx([0.25, 0.5], abs=0.04)
+    table.eval()
+    assert not (table(none) == bare).all(dim=1).any()
+
+
+def test_padding_adds_nothing_and_is_never_learned() -> None:
+    vocabulary = Vocabulary(TEXT, BYTES)
+    table = TokenTable(vocabulary, 8, std=0.5, discount=0.75).eval()
+    table(vocabulary.unseen_forms).sum().backward()
+    assert table.shared.grad is not None
+    assert table.shared.grad[-1].abs().sum() == 0
+    assert table.shared.grad[:-1].abs().sum() > 0
+    before = table.fold(vocabulary)
+    with torch.no_grad():
+        table.shared[-1] += 5
+    assert torch.equal(table.fold(vocabulary), before)

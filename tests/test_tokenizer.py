@@ -1,0 +1,211 @@
+"""GPT-2's encoding against two independent encoders, and which tokens make up which word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import tiktoken
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tiktoken.load import data_gym_to_mergeable_bpe_ranks
+from transformers import GPT2Tokenizer
+
+from looking_glass.errors import InputError
+from looking_glass.tokenizer import Tokenizer, Word
+
+# As tiktoken publishes it: the same language as ours in another form.
+TIKTOKEN_PATTERN = (
+    r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
+)
+KARPATHY = "Hello!! I'm Andrej Karpathy. It's 2022. w00t :D 🤗"
+KARPATHYS_IDS = [15496, 3228, 314, 1101, 10948, 73, 509, 5117, 10036, 13, 632, 338, 33160, 13, 266,
+                 405, 83, 1058, 35, 12520, 97, 245]  # fmt: skip
+
+examples = settings(max_examples=150, derandomize=True, deadline=None)
+# Any text, and text made of what the pattern treats apart.
+pieces = st.sampled_from(
+    ["'ll", "'SHOUT", "don't", " ", "  ", "\n", "\n\n", "\t", "\r\n", "\xa0", "\u3000", "\x1c",
+     "Alice", " the", "42", "½", "!?", "—", "“", "é", "e\u0301", "猫", "🤗", "\0",
+     "<|endoftext|>"]
+)  # fmt: skip
+texts = st.text(max_size=30) | st.lists(pieces, max_size=12).map("".join)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_copies_in_the_temporary_folder() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIKTOKEN_CACHE_DIR", "")
+        yield
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tables: tuple[Path, Path]) -> Tokenizer:
+    return Tokenizer(*tables)
+
+
+@pytest.fixture(scope="module")
+def published(tables: tuple[Path, Path]) -> tiktoken.Encoding:
+    """tiktoken's own GPT-2."""
+    vocab, merges = map(str, tables)
+    ranks = data_gym_to_mergeable_bpe_ranks(merges, vocab)
+    special = {"<|endoftext|>": 50_256}
+    return tiktoken.Encoding(
+        "r50k", pat_str=TIKTOKEN_PATTERN, mergeable_ranks=ranks, special_tokens=special
+    )
+
+
+@pytest.fixture(scope="module")
+def hugging_face(tables: tuple[Path, Path]) -> GPT2Tokenizer:
+    """Hugging Face's GPT-2, which shares no code with tiktoken."""
+    vocab, merges = map(str, tables)
+    return GPT2Tokenizer(vocab=vocab, merges=merges)
+
+
+def test_a_known_text_has_its_known_tokens(tokenizer: Tokenizer) -> None:
+    assert tokenizer.encode(KARPATHY) == KARPATHYS_IDS
+    assert tokenizer.vocab_size == 50_257
+
+
+@examples
+@given(text=texts)
+@example(text=KARPATHY)
+@example(text="'SHOUT it, y'all'd")
+@example(text="a  b   'll\n\n  c \n")
+def test_tokens_equal_tiktokens_and_hugging_faces_and_read_back_as_the_text(
+    tokenizer: Tokenizer,
+    published: tiktoken.Encoding,
+    hugging_face: GPT2Tokenizer,
+    text: str,
+) -> None:
+    tokens = tokenizer.encode(text)
+    assert tokens == published.encode_ordinary(text)
+    assert tokens == hugging_face(text, split_special_tokens=True)["input_ids"]
+    assert tokenizer.decode(tokens) == text
+    assert tokenizer.n_bytes(tokens) == len(text.encode())
+
+
+@examples
+@given(text=texts, white=st.text(st.sampled_from(" \n\t\xa0"), max_size=4))
+@example(text="", white="\n\n")
+def test_a_prompt_has_the_tokens_it_will_have_once_a_word_follows(
+    tokenizer: Tokenizer, text: str, white: str
+) -> None:
+    prompt = tokenizer.encode_prompt(text + white)
+    if (text + white) == (text + white).rstrip():
+        assert prompt == tokenizer.encode(text + white)
+        return
+    continued = tokenizer.encode(text + white + "Alice")
+    assert continued[: len(prompt)] == prompt
+    assert tokenizer.decode(continued[len(prompt) :]) in ("Alice", " Alice")
+
+
+def test_the_end_of_text_mark_in_a_book_is_ordinary_text(tokenizer: Tokenizer) -> None:
+    assert tokenizer.encode("<|endoftext|>") == [27, 91, 437, 1659, 5239, 91, 29]
+    assert tokenizer.decode([50_256]) == "<|endoftext|>"
+
+
+def test_each_token_reads_alone_and_parts_of_characters_as_bytes(tokenizer: Tokenizer) -> None:
+    assert tokenizer.decode_each(tokenizer.encode("I am a walnut 🤗")) == [
+        "I", " am", " a", " wal", "nut", "\\x20\\xf0\\x9f", "\\xa4", "\\x97",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I am a walnut", [("I", 0, 1), ("am", 1, 2), ("a", 2, 3), ("walnut", 3, 5)]),
+        ("a  b\n\nc", [("a", 0, 1), ("b", 1, 3), ("c", 3, 6)]),
+        (" \na b \n", [("a", 0, 3), ("b", 3, 6)]),
+        ("Don't!", [("Don't!", 0, 3)]),
+        ("🤗 🤗", [("🤗", 0, 3), ("🤗", 3, 6)]),
+        ("  \n", [("  \n", 0, 3)]),
+        ("", []),
+    ],
+)
+def test_words_by_hand(
+    tokenizer: Tokenizer, text: str, expected: list[tuple[str, int, int]]
+) -> None:
+    assert tokenizer.words(tokenizer.encode(text)) == [Word(*word) for word in expected]
+
+
+@examples
+@given(text=texts | st.text(st.sampled_from("ab'1.é🤗 \n\t"), max_size=30))
+def test_the_words_of_a_text_are_its_split(tokenizer: Tokenizer, text: str) -> None:
+    found = [word.text for word in tokenizer.words(tokenizer.encode(text))]
+    assert found == (text.split() or ([text] if text else []))
+
+
+@examples
+@given(tokens=st.lists(st.integers(0, 50_256) | st.integers(0, 260), max_size=20))
+def test_words_cover_every_token_once_in_order_whatever_was_generated(
+    tokenizer: Tokenizer, tokens: list[int]
+) -> None:
+    words = tokenizer.words(tokens)
+    assert [t for word in words for t in tokens[word.start : word.stop]] == tokens
+    assert [word.start for word in words] == [0, *(word.stop for word in words)][: len(words)]
+    assert all(word.start < word.stop for word in words)
+
+
+def test_a_character_cut_short_moves_no_word(tokenizer: Tokenizer) -> None:
+    half = tokenizer.encode("🤗")[:1]
+    for before, after in [("", " b c"), ("a", " b c"), ("a b", "")]:
+        tokens = tokenizer.encode(before) + half + tokenizer.encode(after)
+        found = [word.text for word in tokenizer.words(tokens)]
+        assert found == f"{before}\ufffd{after}".split()
+
+
+def test_hugging_faces_own_files_serve_as_well(tables: tuple[Path, Path], tmp_path: Path) -> None:
+    vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    vocab.write_bytes(tables[0].read_bytes())
+    merges.write_bytes(tables[1].read_bytes())
+    assert Tokenizer(vocab, merges).encode(KARPATHY) == KARPATHYS_IDS
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: b"",
+        lambda content: b"<html>Not found</html>\n<p>\n",
+        lambda content: b"\xff\xfe" + content,
+        lambda content: b"[]",
+    ],
+    ids=["cut", "empty", "a page", "not UTF-8", "a list"],
+)
+def test_tables_that_are_damaged_are_refused(
+    tables: tuple[Path, Path], tmp_path: Path, which: int, change: Callable[[bytes], bytes]
+) -> None:
+    paths = list(tables)
+    paths[which] = tmp_path / "damaged"
+    paths[which].write_bytes(change(tables[which].read_bytes()))
+    with pytest.raises(InputError, match=r"damaged.*encoder\.json and vocab\.bpe are required"):
+        Tokenizer(*paths)
+
+
+def test_a_table_that_is_missing_says_which_stage_brings_it(
+    tables: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"gone.json cannot be read .*: run dvc repro download"):
+        Tokenizer(tmp_path / "gone.json", tables[1])
+
+
+def test_other_tables_at_the_same_path_are_read_anew(
+    tables: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # tiktoken keeps copies by path: with them on, a table that changed must not come from there.
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "cache"))
+    vocab, merges = tmp_path / "encoder.json", tmp_path / "vocab.bpe"
+    vocab.write_bytes(tables[0].read_bytes())
+    merges.write_bytes(tables[1].read_bytes())
+    assert Tokenizer(vocab, merges).encode(" the") == [262]
+    table = json.loads(vocab.read_text(encoding="utf-8"))
+    *kept, last, _ = merges.read_text(encoding="utf-8").split("\n")
+    del table["".join(last.split())]
+    table["<|endoftext|>"] = 50_255
+    vocab.write_text(json.dumps(table), encoding="utf-8")
+    merges.write_text("\n".join([*kept, ""]), encoding="utf-8")
+    assert Tokenizer(vocab, merges).vocab_size == 50_256
