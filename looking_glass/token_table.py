@@ -48,15 +48,14 @@ class Vocabulary:
         self.seen = torch.from_numpy(np.flatnonzero(counts))  # (S,)
         self.counts = torch.from_numpy(counts[counts > 0])  # (S,)
         self.unseen = torch.from_numpy(np.flatnonzero(counts == 0))  # (V - S,)
-        known = {_word(token_bytes[index]) for index in self.seen.tolist()}
-        ids: dict[str, int] = {}
+        names = [form_features(rank, content) for rank, content in enumerate(token_bytes)]
+        # A feature that no token of the text has could not be learned from it.
+        known = dict.fromkeys(name for index in self.seen.tolist() for name in names[index])
+        ids = {name: index for index, name in enumerate(known)}
         forms: dict[tuple[int, ...], int] = {}
         form_of: list[int] = []
-        for rank, content in enumerate(token_bytes):
-            names = form_features(rank, content)
-            if _word(content) in known:
-                names.append(f"word {_word(content)}")
-            features = tuple(ids.setdefault(name, len(ids)) for name in names)
+        for own in names:
+            features = tuple(ids[name] for name in own if name in ids)
             form_of.append(forms.setdefault(features, len(forms)))
         self.form_of = torch.tensor(form_of)  # (V,)
         self.n_features = len(ids)
@@ -84,6 +83,7 @@ def form_features(rank: int, content: bytes) -> list[str]:
         f"rank {int(2 * octave)}",
         f"kind {kind} rank {int(octave)}",
         f"kind {kind} length {min(len(word), LONGEST)}",
+        f"word {text.strip().lower()}",
     ]
     if ending := _ending(word):
         names += [f"ending {ending}", f"kind {kind} ending {ending}"]
@@ -108,10 +108,6 @@ def _ending(word: str) -> str | None:
     if _kind(word) not in ("lower", "title"):
         return None
     return next((e for e in ENDINGS if word.endswith(e) and len(word) > len(e) + 1), None)
-
-
-def _word(content: bytes) -> str:
-    return content.decode("utf-8", "replace").strip().lower()
 
 
 class TokenTable(nn.Module):

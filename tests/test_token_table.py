@@ -46,6 +46,15 @@ def test_neighbours_in_the_merges_share_a_rank_and_distant_ones_do_not() -> None
     assert near == same != far
 
 
+def test_what_no_token_of_the_text_has_is_no_feature() -> None:
+    vocabulary = Vocabulary(TEXT, BYTES)
+    sign, dog, cat = (vocabulary.features[vocabulary.form_of[i]].tolist() for i in (5, 3, 0))
+    padding = vocabulary.n_features
+    assert set(sign) <= {padding, cat[1], cat[2]}, "of a lone sign only its rank can be known"
+    assert padding in dog
+    assert padding not in cat
+
+
 def test_the_vocabulary_tells_seen_from_unseen_and_groups_by_form() -> None:
     vocabulary = Vocabulary(TEXT, BYTES)
     assert vocabulary.seen.tolist() == [0, 1]
