@@ -13,9 +13,11 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pydantic import BaseModel, ConfigDict, Field
 
 P = ParamSpec("P")
+PER_ROW = 24  # tokens beside each other, so that their labels can be read
 HEX = r"^#[0-9a-fA-F]{6}$"
 STYLE: Any = {
     "font.size": 10,
@@ -232,6 +234,7 @@ def attention_bars(table: pd.DataFrame, eleventh: str, block: str, colors: Color
     right.axvline(0, color="#333333", linewidth=0.8)
     left.set_yticks(y, [printable(word) for word in seen["text"]])
     left.invert_yaxis()
+    right.xaxis.set_major_locator(MaxNLocator(5))
     left.set(title="attention", xlabel="share of attention, mean over heads")
     right.set(title="effect of removing it", xlabel="loss of log-probability (nats)")
     figure.suptitle(
@@ -243,12 +246,18 @@ def attention_bars(table: pd.DataFrame, eleventh: str, block: str, colors: Color
 @in_house_style
 def surprisal(table: pd.DataFrame, colors: Colors) -> Figure:
     """Draw the surprisal of each of a sentence's tokens as bars, in nats."""
-    figure, axes = figure_of(max(6.0, 0.42 * len(table)), 3.8)
-    x = np.arange(len(table))
-    axes.bar(x, -table["log_prob"], color=colors.primary)
-    axes.set_xticks(x, [printable(text) for text in table["text"]], rotation=55, ha="right")
-    axes.grid(visible=False, axis="x")
-    axes.set(title="How surprising each token is to the model", ylabel="-log p (nats)")
+    n_rows = -(-len(table) // PER_ROW)
+    figure = Figure(figsize=(8, 0.6 + 2.2 * n_rows))
+    rows = figure.subplots(n_rows, sharey=True, squeeze=False)[:, 0]
+    for index, axes in enumerate(rows):
+        part = table.iloc[index * PER_ROW : (index + 1) * PER_ROW]
+        x = np.arange(len(part))
+        axes.bar(x, -part["log_prob"], color=colors.primary)
+        axes.set_xticks(x, [printable(text) for text in part["text"]], rotation=50, ha="right")
+        axes.set_xlim(-0.6, min(PER_ROW, len(table)) - 0.4)
+        axes.grid(visible=False, axis="x")
+        axes.set_ylabel("-log p (nats)")
+    rows[0].set_title("How surprising each token is to the model")
     return figure
 
 

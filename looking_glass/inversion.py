@@ -154,6 +154,19 @@ def invert(
 
 
 @torch.no_grad()
+def nearest_rows(model: GPT, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Return, for each of `tokens`, the other token whose output row is most alike: two of (n,).
+
+    The second is the cosine of the two rows: at 1 no hidden state could prefer one to the other by
+    their direction.
+    """
+    rows = F.normalize(model.lm_head.weight, dim=-1)  # (V, C)
+    cosines = rows[tokens] @ rows.t()  # (n, V)
+    best = cosines.scatter(1, tokens[:, None], -2.0).max(dim=1)
+    return best.indices, best.values
+
+
+@torch.no_grad()
 def judge(model: GPT, target: Tensor, vectors: Tensor, *, parallel: bool) -> Verdict:
     """Return what the model says given `vectors` (B, k, C): the target helps only to compare.
 

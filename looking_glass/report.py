@@ -188,6 +188,12 @@ def explain_inversion(metrics: Metrics, tokens: pd.DataFrame) -> list[str]:
         f"{hardest['output_row_norm']:.2f} and {easiest['output_row_norm']:.2f}: the last "
         "LayerNorm bounds the state that a row is multiplied with, so a short row bounds the logit."
     )
+    sentences.append(
+        f"The output row most alike to that of “{visible(hardest['text'])}” is that of "
+        f"“{visible(hardest['nearest_row'])}” (cosine {hardest['nearest_row_cosine']:.2f}), and to "
+        f"that of “{visible(easiest['text'])}” that of “{visible(easiest['nearest_row'])}” (cosine "
+        f"{easiest['nearest_row_cosine']:.2f}): what raises a token raises those alike to it."
+    )
     return sentences
 
 

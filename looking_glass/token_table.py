@@ -16,8 +16,11 @@ step: a discount as Kneser and Ney take it. Rare tokens then stand in for those 
 is learned of them is learned of their form. After training the sums are folded into a plain table:
 what is saved is a GPT-2 like any other.
 
-Tokens of the same form that are not in the text have the same row. This makes the exact softmax
-cheap: each form is computed once, and the logarithm of how many tokens share it is added.
+While training, tokens of the same form that are not in the text have the same row. This makes the
+softmax over the whole vocabulary cheap: each form is computed once, and the logarithm of how many
+tokens share it is added. Folding gives each of them a small row of its own, as GPT-2 draws it at
+first and as no text has changed it: without, the model could not tell two such tokens apart, and
+neither of them could ever be its first choice.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ ENDINGS = (
     *("ed", "er", "ly", "al", "s", "y", "e"),
 )
 LONGEST = 12  # letters: from there on one length
+UNSEEN_STD = 0.02  # of the own rows of tokens that are not in the text: GPT-2's initial deviation
 
 
 class Vocabulary:
@@ -123,9 +127,13 @@ class TokenTable(nn.Module):
         self.features: Tensor
         self.seen_forms: Tensor
         self.dropped: Tensor
+        self.individual: Tensor
         self.register_buffer("features", features)
         self.register_buffer("seen_forms", vocabulary.form_of[vocabulary.seen])
         self.register_buffer("dropped", (discount / vocabulary.counts).clamp(max=1))
+        # Drawn last: the rest of the start must not depend on how many tokens are unseen.
+        individual = torch.randn(len(vocabulary.unseen), width) * UNSEEN_STD
+        self.register_buffer("individual", individual, persistent=False)
 
     def form_rows(self, forms: Tensor) -> Tensor:
         """Return the shared part of the rows of these forms: (n,) → (n, C)."""
@@ -145,8 +153,9 @@ class TokenTable(nn.Module):
 
     @torch.no_grad()
     def fold(self, vocabulary: Vocabulary) -> Tensor:
-        """Return the plain table that the sums amount to: (V, C)."""
+        """Return the plain table that the sums amount to, each row with its own part: (V, C)."""
         rows = self.form_rows(torch.arange(len(self.features), device=self.own.device))
         table = rows[vocabulary.form_of.to(rows.device)]
         table[vocabulary.seen.to(rows.device)] += self.own
+        table[vocabulary.unseen.to(rows.device)] += self.individual
         return table

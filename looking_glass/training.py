@@ -186,10 +186,10 @@ class Training:
     def evaluate(self) -> tuple[float, float]:
         """Return the mean training loss since the last call and the validation loss; keep weights.
 
-        The validation loss is that of `mean_loss`, computed by forms.
+        The validation loss is that of the plain model: folded, and over the whole vocabulary.
         """
         train_loss = sum(self.recent) / len(self.recent)
-        val_loss = self._finite(self.exact_loss(self.corpus.val))
+        val_loss = self._finite(self.exact_loss())
         if self.params.keep == "last" or all(val_loss < row[2] for row in self.history):
             self.kept_step = self.done
             self.kept = {name: p.detach().clone() for name, p in self._learned().items()}
@@ -197,16 +197,10 @@ class Training:
         self.recent = []
         return train_loss, val_loss
 
-    @torch.no_grad()
-    def exact_loss(self, tokens: Tokens) -> float:
-        """Return `mean_loss` of the model as it now is, in nats/token."""
-        self.learner.eval()
-        forms, weights = self.learner.every_other_form()
-        total = 0.0
-        ids = torch.from_numpy(tokens.astype(np.int64)).to(self.learner.model.device)
-        for inputs, targets in _blocks(ids, self.learner.model.config.block_size):
-            total += self.learner(inputs, targets, forms, weights).item() * targets.numel()
-        return total / (len(ids) - 1)
+    def exact_loss(self) -> float:
+        """Return the validation loss of the model as it now is, in nats/token."""
+        self.learner.fold()
+        return mean_loss(self.learner.model, self.corpus.val)
 
     def finish(self) -> GPT:
         """Return the model with the weights to keep, in eval mode."""

@@ -27,6 +27,7 @@ from looking_glass.inversion import (
     initial_vectors,
     invert,
     judge,
+    nearest_rows,
 )
 from looking_glass.model import (
     GPT,
@@ -136,6 +137,9 @@ def token_table(
             "output_row_norm": model.lm_head.weight[target].norm(dim=1).tolist(),
         }
     )
+    nearest, cosine = nearest_rows(model, target)
+    table["nearest_row"] = tokenizer.decode_each(nearest.tolist())
+    table["nearest_row_cosine"] = cosine.tolist()
     if len(tokens) > 1:
         # The first token's own embedding, as a prefix of one vector: the text runs on from it.
         own = judge(model, target[1:], model.embed(target[:1])[None], parallel=False)

@@ -19,6 +19,7 @@ from looking_glass.inversion import (
     initial_vectors,
     invert,
     judge,
+    nearest_rows,
     target_logits,
 )
 from looking_glass.model import GPT, generate_greedy, save_checkpoint, weights_sha256
@@ -132,6 +133,16 @@ def test_vectors_start_at_the_embeddings_mean_and_scale() -> None:
     loud = start(model, 300).flatten(0, 1)
     assert torch.allclose(loud.std(dim=0), embeddings.std(dim=0), rtol=0.1)
     assert not torch.equal(loud[0], loud[1])
+
+
+def test_the_nearest_row_is_the_most_alike_in_direction_and_never_its_own() -> None:
+    model = make_model()
+    weight = model.lm_head.weight
+    weight[7] = 3 * weight[5]
+    weight[9] = -weight[5]
+    found, cosine = nearest_rows(model, torch.tensor([5, 7]))
+    assert found.tolist() == [7, 5]
+    assert cosine.tolist() == pytest.approx([1, 1], abs=1e-6)
 
 
 @pytest.mark.parametrize(("n", "k"), [(16, PARALLEL), (16, 1), (8, 9), (1, 16)])

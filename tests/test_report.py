@@ -101,7 +101,13 @@ def test_blocks_are_compared_by_their_own_numbers() -> None:
 
 def test_inversion_is_called_exact_only_where_it_was() -> None:
     tokens = pd.DataFrame(
-        {"text": ["I", " am"], "parallel": [0.5, 0.001], "output_row_norm": [1.0, 0.2]}
+        {
+            "text": ["I", " am"],
+            "parallel": [0.5, 0.001],
+            "output_row_norm": [1.0, 0.2],
+            "nearest_row": [" you", " was"],
+            "nearest_row_cosine": [0.5, 0.9],
+        }
     )
     reading = {"token_accuracy": 0.5, "loss": 2.0, "smallest_gap": 0.1, "first_exact_step": 7}
     metrics = {
@@ -115,6 +121,7 @@ def test_inversion_is_called_exact_only_where_it_was() -> None:
     assert text[1].startswith("Prefix of 1 vector: no restart says the sentence")
     assert text[2].startswith("Prefix of 3 vectors: 25.0% of the restarts say exactly")
     assert "hardest token is still “␣am”: 0.1% at most" in text[3]
+    assert "alike to that of “␣am” is that of “␣was” (cosine 0.90)" in text[4]
 
 
 def test_the_model_beats_only_what_it_beats() -> None:
