@@ -205,29 +205,42 @@ def test_a_page_of_markup_shows_it_as_text(project: Path, tmp_path: Path) -> Non
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_a_killed_training_leaves_nothing_that_looks_finished(
+def test_a_killed_training_leaves_nothing_half_done_and_goes_on_to_the_same_bytes(
     project: Path, tmp_path: Path
 ) -> None:
-    root = shutil.copytree(project, tmp_path / "p", symlinks=True)
-    shutil.rmtree(root / "data/model")
-    (root / "metrics/train.json").unlink()
-    edit(root, train__steps=100_000)
+    made = ("data/model/model.safetensors", "metrics/train.json", "reports/train/loss.csv")
+    killed = shutil.copytree(project, tmp_path / "killed", symlinks=True)
+    shutil.rmtree(killed / "data/model")
+    for name in made[1:]:
+        (killed / name).unlink()
+    edit(killed, train__steps=150)
+    whole = shutil.copytree(killed, tmp_path / "whole", symlinks=True)
+    assert command(whole, "python", "-m", "stages.train").returncode == 0
+
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "stages.train"],
-        cwd=root,
+        cwd=killed,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "val" in line:
+        if "step    40/" in line:
             break
     process.send_signal(signal.SIGKILL)
     process.stdout.close()
     assert process.wait() == -signal.SIGKILL
-    assert not (root / "data/model").exists()
-    assert not (root / "metrics/train.json").exists()
+    assert not any((killed / name).exists() for name in made)
+
+    edit(killed, train__weight_decay=0.2)
+    assert "going on" not in command(killed, "python", "-m", "stages.train").stdout
+    edit(killed, train__weight_decay=0.3)
+    resumed = command(killed, "python", "-m", "stages.train")
+    assert "going on from step 40" in resumed.stdout, resumed.stderr
+    for name in made:
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    assert not list((killed / ".scratch").iterdir()), "a finished run leaves no state"
 
 
 def main_of(module: Any, *arguments: str) -> Callable[[], None]:
