@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from pydantic import BaseModel, ConfigDict, Field
 
 P = ParamSpec("P")
-PER_ROW = 24  # tokens beside each other, so that their labels can be read
+PER_ROW = 24  # tokens beside each other at most, so that their labels can be read
 HEX = r"^#[0-9a-fA-F]{6}$"
 STYLE: Any = {
     "font.size": 10,
@@ -247,14 +247,15 @@ def attention_bars(table: pd.DataFrame, eleventh: str, block: str, colors: Color
 def surprisal(table: pd.DataFrame, colors: Colors) -> Figure:
     """Draw the surprisal of each of a sentence's tokens as bars, in nats."""
     n_rows = -(-len(table) // PER_ROW)
+    per_row = -(-len(table) // n_rows)
     figure = Figure(figsize=(8, 0.6 + 2.2 * n_rows))
     rows = figure.subplots(n_rows, sharey=True, squeeze=False)[:, 0]
     for index, axes in enumerate(rows):
-        part = table.iloc[index * PER_ROW : (index + 1) * PER_ROW]
+        part = table.iloc[index * per_row : (index + 1) * per_row]
         x = np.arange(len(part))
         axes.bar(x, -part["log_prob"], color=colors.primary)
         axes.set_xticks(x, [printable(text) for text in part["text"]], rotation=50, ha="right")
-        axes.set_xlim(-0.6, min(PER_ROW, len(table)) - 0.4)
+        axes.set_xlim(-0.6, per_row - 0.4)
         axes.grid(visible=False, axis="x")
         axes.set_ylabel("-log p (nats)")
     rows[0].set_title("How surprising each token is to the model")

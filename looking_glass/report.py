@@ -183,8 +183,8 @@ def explain_inversion(metrics: Metrics, tokens: pd.DataFrame) -> list[str]:
     easiest = tokens.sort_values("parallel", kind="stable").iloc[-1]
     sentences.append(
         f"With every input free, the hardest token is still “{visible(hardest['text'])}”: "
-        f"{percent(hardest['parallel'])} at most, where “{visible(easiest['text'])}” reaches "
-        f"{percent(easiest['parallel'])}. Their output rows have the lengths "
+        f"it reaches {percent(hardest['parallel'])} in the best restart, where "
+        f"“{visible(easiest['text'])}” reaches {percent(easiest['parallel'])}. Their output rows have the lengths "
         f"{hardest['output_row_norm']:.2f} and {easiest['output_row_norm']:.2f}: the last "
         "LayerNorm bounds the state that a row is multiplied with, so a short row bounds the logit."
     )

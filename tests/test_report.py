@@ -120,7 +120,7 @@ def test_inversion_is_called_exact_only_where_it_was() -> None:
     assert "first match came at step 7" in text[0]
     assert text[1].startswith("Prefix of 1 vector: no restart says the sentence")
     assert text[2].startswith("Prefix of 3 vectors: 25.0% of the restarts say exactly")
-    assert "hardest token is still “␣am”: 0.1% at most" in text[3]
+    assert "hardest token is still “␣am”: it reaches 0.1% in the best restart" in text[3]
     assert "alike to that of “␣am” is that of “␣was” (cosine 0.90)" in text[4]
 
 
