@@ -184,8 +184,8 @@ def explain_inversion(metrics: Metrics, tokens: pd.DataFrame) -> list[str]:
     sentences.append(
         f"With every input free, the hardest token is still “{visible(hardest['text'])}”: "
         f"it reaches {percent(hardest['parallel'])} in the best restart, where "
-        f"“{visible(easiest['text'])}” reaches {percent(easiest['parallel'])}. Their output rows have the lengths "
-        f"{hardest['output_row_norm']:.2f} and {easiest['output_row_norm']:.2f}: the last "
+        f"“{visible(easiest['text'])}” reaches {percent(easiest['parallel'])}. Their output rows have "
+        f"the lengths {hardest['output_row_norm']:.2f} and {easiest['output_row_norm']:.2f}: the last "
         "LayerNorm bounds the state that a row is multiplied with, so a short row bounds the logit."
     )
     sentences.append(
