@@ -179,19 +179,20 @@ def explain_inversion(metrics: Metrics, tokens: pd.DataFrame) -> list[str]:
                 f"token leads its best rival by at least {reading['smallest_gap']:.2f} in logits."
             )
         sentences.append(sentence)
-    hardest = tokens.sort_values("parallel", kind="stable").iloc[0]
-    easiest = tokens.sort_values("parallel", kind="stable").iloc[-1]
+    by_reach = tokens.sort_values("parallel", kind="stable")
+    hardest, easiest = by_reach.iloc[0], by_reach.iloc[-1]
+    hard, easy = visible(hardest["text"]), visible(easiest["text"])
     sentences.append(
-        f"With every input free, the hardest token is still “{visible(hardest['text'])}”: "
-        f"it reaches {percent(hardest['parallel'])} in the best restart, where "
-        f"“{visible(easiest['text'])}” reaches {percent(easiest['parallel'])}. Their output rows have "
-        f"the lengths {hardest['output_row_norm']:.2f} and {easiest['output_row_norm']:.2f}: the last "
+        f"With every input free, the hardest token is still “{hard}”: it reaches "
+        f"{percent(hardest['parallel'])} in the best restart, where “{easy}” reaches "
+        f"{percent(easiest['parallel'])}. Their output rows have the lengths "
+        f"{hardest['output_row_norm']:.2f} and {easiest['output_row_norm']:.2f}: the last "
         "LayerNorm bounds the state that a row is multiplied with, so a short row bounds the logit."
     )
     sentences.append(
-        f"The output row most alike to that of “{visible(hardest['text'])}” is that of "
+        f"The output row most alike to that of “{hard}” is that of "
         f"“{visible(hardest['nearest_row'])}” (cosine {hardest['nearest_row_cosine']:.2f}), and to "
-        f"that of “{visible(easiest['text'])}” that of “{visible(easiest['nearest_row'])}” (cosine "
+        f"that of “{easy}” that of “{visible(easiest['nearest_row'])}” (cosine "
         f"{easiest['nearest_row_cosine']:.2f}): what raises a token raises those alike to it."
     )
     return sentences
