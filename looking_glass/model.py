@@ -208,7 +208,7 @@ class GPT(nn.Module):
     def hidden(self, x: Tensor) -> Tensor:
         """Return the last LayerNorm's output for input embeddings: (B, T, C) → (B, T, C)."""
         x = self.residual_input(x)
-        for block in self.transformer.blocks:
+        for block in self.transformer.h:  # by its own name, which minGPT's has too
             x = block(x)
         out: Tensor = self.transformer.ln_f(x)
         return out

@@ -20,7 +20,6 @@ from looking_glass.errors import InputError
 from looking_glass.mingpt import build_mingpt
 from looking_glass.model import (
     GPT,
-    Block,
     GPTConfig,
     Transformer,
     load_checkpoint,
@@ -288,11 +287,21 @@ class StandIn(nn.Module):
             n_embd=config.n_embd,
             dropout=config.attn_pdrop,
         )
-        self.transformer = Transformer(shape)
-        for block in self.transformer.h:
-            assert isinstance(block, Block)
+        parts = Transformer(shape)
+        for block in parts.blocks:
             block.attn.register_buffer("bias", torch.ones(1, 1, 8, 8).tril())
+        self.transformer = nn.ModuleDict(dict(parts.named_children()))
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+
+
+def test_karpathys_own_class_trains_where_it_is_there(tmp_path: Path) -> None:
+    pytest.importorskip("mingpt.model")
+    config = GPTConfig(**SHAPE)
+    run = Training(build_mingpt(config), song(), BYTES, settings())
+    train(run)
+    save_checkpoint(tmp_path, run.finish().state_dict(), config)
+    tokens = torch.tensor([[1, 2, 3, 4]])
+    assert torch.allclose(load_checkpoint(tmp_path)(tokens), run.learner.model(tokens), atol=1e-5)
 
 
 @pytest.mark.parametrize("tie", [True, False])
