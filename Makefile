@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Nothing here may ask a model hub for anything.
 export HF_HUB_OFFLINE := 1
 
-SOURCES := looking_glass stages tests
+SOURCES := looking_glass stages tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help repro report test lint format lock clean

@@ -1,0 +1,279 @@
+"""Train beside the peers, in alternation within one run; print tokens/s, ratios and share of peak.
+
+    python -m benchmarks.training                     speed
+    python -m benchmarks.training --time-to 5.2       and training time to this validation loss
+    python -m benchmarks.training --seeds 1 2 3       and the defaults' final loss, full and sampled
+
+Ours is what `dvc repro train` runs, on data/tokens and with params.yaml's sections. The peers are
+Hugging Face's GPT-2 with AdamW in a plain loop, and minGPT's own Trainer where a package `mingpt`
+can be imported. All have the same shape and batch. A time is worth what it says beside the others
+of the same run: the machine is not ours alone. Evaluation is left out of every time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from looking_glass.compute import ComputeParams, prepare
+from looking_glass.corpus import Corpus, read_corpus
+from looking_glass.model import GPT, GPTConfig, ModelParams
+from looking_glass.params import load_section
+from looking_glass.tokenizer import Tokenizer
+from looking_glass.training import Batches, Training, TrainParams, mean_loss
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+Logits = Callable[[Tensor], Tensor]
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=6, help="timed steps of each, a round")
+    parser.add_argument("--time-to", type=float, help="validation loss in nats/token")
+    parser.add_argument("--patience", type=float, default=15, help="times our own time to it")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[])
+    arguments = parser.parse_args()
+
+    prepare(load_section(ComputeParams, "compute"))
+    bench = Bench()
+    peak = sgemm_peak()
+    print(f"sgemm peak: {peak / 1e9:.0f} GFLOP/s with {torch.get_num_threads()} threads")
+    bench.speed(arguments.rounds, arguments.steps, peak)
+    if arguments.time_to is not None:
+        bench.time_to(arguments.time_to, arguments.patience)
+    if arguments.seeds:
+        bench.final_losses(arguments.seeds)
+
+
+def sgemm_peak(n: int = 2048, repeats: int = 12) -> float:
+    """Return the best measured FLOP/s of a square float32 matrix product."""
+    a, b = torch.randn(n, n), torch.randn(n, n)
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - started)
+    return 2 * n**3 / min(times)
+
+
+class Blocks(Dataset[tuple[Tensor, Tensor]]):
+    """Every block of a text with its targets, item by item, as minGPT's Trainer wants them."""
+
+    def __init__(self, tokens: np.ndarray[Any, Any], block_size: int) -> None:
+        self.tokens, self.block_size = torch.from_numpy(tokens.astype(np.int64)), block_size
+
+    def __len__(self) -> int:
+        return len(self.tokens) - self.block_size
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        block = self.tokens[index : index + self.block_size + 1]
+        return block[:-1], block[1:]
+
+
+class Bench:
+    """The contenders, each built anew from the same corpus and sections."""
+
+    def __init__(self) -> None:
+        self.corpus: Corpus = read_corpus(Path("data/tokens"))
+        tables = Path("data/encoder.json"), Path("data/vocab.bpe")
+        self.token_bytes = Tokenizer(*tables).token_bytes()
+        self.shape = load_section(ModelParams, "model")
+        self.params = load_section(TrainParams, "train")
+        kept = self.shape.model_dump(include=set(GPTConfig.__dataclass_fields__))
+        self.config = GPTConfig(vocab_size=self.corpus.vocab_size, **kept)
+        self.tokens_per_step = self.params.batch_size * self.config.block_size
+        try:
+            self.mingpt: Any = importlib.import_module("mingpt.model").GPT
+            self.trainer: Any = importlib.import_module("mingpt.trainer").Trainer
+        except ImportError:
+            self.mingpt = self.trainer = None
+            print("minGPT: no package mingpt can be imported, so it is not measured")
+
+    def ours(self, softmax: str, seed: int | None = None) -> Training:
+        """Return a run of ours, at its start."""
+        seed = self.params.seed if seed is None else seed
+        params = self.params.model_copy(update={"softmax": softmax, "seed": seed})
+        torch.manual_seed(seed)
+        return Training(GPT(self.config), self.corpus, self.token_bytes, params)
+
+    def huggingface(self) -> Callable[[], None]:
+        """Return a function that makes one step of Hugging Face's GPT-2 in a plain loop."""
+        from transformers import GPT2Config, GPT2LMHeadModel
+
+        config = self.config
+        model = GPT2LMHeadModel(
+            GPT2Config(
+                vocab_size=config.vocab_size,
+                n_positions=config.block_size,
+                n_embd=config.n_embd,
+                n_layer=config.n_layer,
+                n_head=config.n_head,
+            )
+        ).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1)
+        size = config.block_size
+        batches = Batches(
+            self.corpus.train, block_size=size, batch_size=self.params.batch_size, seed=0
+        )
+
+        def step() -> None:
+            tokens, targets = batches.draw()
+            logits = model(tokens).logits
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+        return step
+
+    def mingpt_trainer(self, **changes: object) -> Any:
+        """Return minGPT's Trainer with its defaults, but for `changes`, on its model."""
+        settings = self.mingpt.get_default_config()
+        settings.model_type = None
+        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
+            setattr(settings, name, getattr(self.config, name))
+        trainer = self.trainer.get_default_config()
+        for name, value in changes.items():
+            setattr(trainer, name, value)
+        data = Blocks(self.corpus.train, self.config.block_size)
+        return self.trainer(trainer, self.mingpt(settings), data)
+
+    def speed(self, rounds: int, steps: int, peak: float) -> None:
+        """Print the median tokens/s of each contender over rounds in alternation."""
+        sampled, full = self.ours("sampled"), self.ours("full")
+        forms = len(full.learner.vocabulary.unseen_forms)
+        seen, everything = len(full.learner.vocabulary.seen), self.config.vocab_size
+        contenders: dict[str, tuple[int, Callable[[], float]]] = {
+            "ours, sampled": (
+                seen + self.params.sampled_tokens,
+                lambda: timed(sampled.step, steps),
+            ),
+            "ours, full": (seen + forms, lambda: timed(full.step, steps)),
+        }
+        step = self.huggingface()
+        contenders["Hugging Face"] = (everything, lambda: timed(step, steps))
+        if self.mingpt is not None:
+            contenders["minGPT"] = (everything, lambda: self._time_mingpt(steps))
+        speeds: dict[str, list[float]] = {name: [] for name in contenders}
+        for index in range(rounds + 1):
+            for name, (_, run) in contenders.items():
+                seconds = run()
+                if index:  # the first round warms up
+                    speeds[name].append(steps * self.tokens_per_step / seconds)
+        slowest = list(contenders)[-1]
+        for name, (rows, _) in contenders.items():
+            middle = statistics.median(speeds[name])
+            ratios = [a / b for a, b in zip(speeds[name], speeds[slowest], strict=True)]
+            print(
+                f"{name:14} {middle:7,.0f} tokens/s ({min(speeds[name]):,.0f} to "
+                f"{max(speeds[name]):,.0f})  {statistics.median(ratios):5.2f} x {slowest}  "
+                f"{middle * self._flops_per_token(rows) / peak:4.0%} of sgemm peak"
+            )
+
+    def _time_mingpt(self, steps: int) -> float:
+        trainer = self.mingpt_trainer(batch_size=self.params.batch_size, max_iters=steps + 1)
+        times: list[float] = []
+        trainer.set_callback("on_batch_end", lambda t: times.append(time.perf_counter()))
+        trainer.run()
+        return times[-1] - times[0]
+
+    def _flops_per_token(self, output_rows: int) -> int:
+        """Return the floating-point operations that a training step computes for a token.
+
+        Six for each weight of a matrix (Kaplan et al. 2020, table 1), and as many for each pair of
+        positions and channel, twice, half of which the causal mask leaves out.
+        """
+        c = self.config
+        blocks = c.n_layer * (12 * c.n_embd**2 + c.block_size * c.n_embd)
+        return 6 * (blocks + c.n_embd * output_rows)
+
+    def time_to(self, loss: float, patience: float) -> None:
+        """Print how long ours and minGPT's defaults train until the validation loss is `loss`."""
+        run, spent = self.ours(self.params.softmax), 0.0
+        while run.done < self.params.steps:
+            spent += timed(run.step, 5)
+            if run.exact_loss() <= loss:
+                break
+        reached = run.exact_loss()
+        print(f"ours: {reached:.3f} after {run.done} steps, {spent:.0f} s of training")
+        if self.mingpt is None:
+            return
+        trainer, limit = self.mingpt_trainer(), patience * spent
+        seconds, found, started = 0.0, float("inf"), time.perf_counter()
+
+        class EnoughError(Exception):
+            """Ends the Trainer's endless loop."""
+
+        def watch(trainer: Any) -> None:
+            nonlocal seconds, found, started
+            seconds += time.perf_counter() - started
+            if trainer.iter_num % 10 == 9 or seconds > limit:
+                found = plain_loss(trainer.model, self.corpus.val, self.config.block_size)
+                if found <= loss or seconds > limit:
+                    raise EnoughError
+            started = time.perf_counter()
+
+        trainer.set_callback("on_batch_end", watch)
+        try:
+            trainer.run()
+        except EnoughError:
+            verdict = "reached it" if found <= loss else "stopped there, not having reached it"
+            print(
+                f"minGPT's defaults: {found:.3f} after {trainer.iter_num + 1} steps, "
+                f"{seconds:.0f} s of training: {verdict}; {seconds / spent:.1f} times ours"
+            )
+
+    def final_losses(self, seeds: list[int]) -> None:
+        """Print the best validation loss of the defaults for each seed and kind of softmax."""
+        for softmax in ("sampled", "full"):
+            losses = []
+            for seed in seeds:
+                run = self.ours(softmax, seed)
+                while run.done < self.params.steps:
+                    run.step()
+                    if run.done % self.params.evaluate_every == 0:
+                        run.evaluate()
+                losses.append(mean_loss(run.finish(), self.corpus.val))
+                print(f"{softmax} softmax, seed {seed}: {losses[-1]:.4f} nats/token", flush=True)
+            spread = statistics.stdev(losses) if len(losses) > 1 else float("nan")
+            print(f"{softmax} softmax: mean {statistics.mean(losses):.4f}, spread {spread:.4f}")
+
+
+def timed(step: Callable[[], object], steps: int) -> float:
+    """Return the seconds that so many calls of `step` take."""
+    started = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return time.perf_counter() - started
+
+
+@torch.no_grad()
+def plain_loss(model: Any, tokens: np.ndarray[Any, Any], block_size: int) -> float:
+    """Return `mean_loss` of minGPT's model, which gives logits and a loss."""
+    model.eval()
+    ids = torch.from_numpy(tokens.astype(np.int64))
+    total = 0.0
+    for start in range(0, len(ids) - 1, block_size):
+        inputs = ids[start : min(start + block_size, len(ids) - 1)]
+        targets = ids[start + 1 : start + 1 + len(inputs)]
+        total += F.cross_entropy(model(inputs[None])[0][0], targets, reduction="sum").item()
+    model.train()
+    return total / (len(ids) - 1)
+
+
+if __name__ == "__main__":
+    main()
