@@ -16,6 +16,7 @@ from looking_glass.errors import run_stage
 from looking_glass.mingpt import build_mingpt
 from looking_glass.model import GPT, GPTConfig, ModelParams, load_checkpoint, save_checkpoint
 from looking_glass.ngram import KneserNey
+from looking_glass.parallel import Processes, joined, spoken_once
 from looking_glass.params import Section, load_section
 from looking_glass.resume import Scratch, fingerprint
 from looking_glass.tokenizer import Tokenizer
@@ -33,39 +34,55 @@ def main() -> None:
     compute = load_section(ComputeParams, "compute")
     shape = load_section(ModelParams, "model")
     params = load_section(TrainParams, "train")
-    device = prepare(compute)
     corpus = read_corpus(TOKENS)
-    torch.manual_seed(params.seed)  # initial weights and dropout
-    config = GPTConfig(vocab_size=corpus.vocab_size, **shape.model_dump(exclude={"implementation"}))
-    build = GPT if shape.implementation == "builtin" else build_mingpt
-    model = build(config).to(device)
-    run = Training(model, corpus, Tokenizer(VOCAB, MERGES).token_bytes(), params)
-    scratch = Scratch(SCRATCH, fingerprint(what_decides(compute, shape, params)))
-    if state := scratch.load():
-        run.load(state)
-        print(f"going on from step {run.done}, where an unfinished run of the same was stopped")
-    history = train_in_sight(run, scratch)
+    with joined(prepare(compute)) as (processes, device):
+        torch.manual_seed(params.seed)  # initial weights and dropout
+        config = GPTConfig(
+            vocab_size=corpus.vocab_size, **shape.model_dump(exclude={"implementation"})
+        )
+        build = GPT if shape.implementation == "builtin" else build_mingpt
+        model = build(config).to(device)
+        token_bytes = Tokenizer(VOCAB, MERGES).token_bytes()
+        run = Training(model, corpus, token_bytes, params, processes)
+        scratch = Scratch(SCRATCH, fingerprint(what_decides(processes, compute, shape, params)))
+        if state := processes.share(scratch.load() if processes.first else None):
+            run.load(state)
+        history = train_in_sight(run, scratch)
+    if processes.first:
+        write(run, history)
+        scratch.clear()
 
+
+def write(run: Training, history: pd.DataFrame) -> None:
+    """Write the weights to keep, the loss curve, and what the saved model is worth."""
+    model = run.finish()
     with whole_directory(MODEL) as directory:
-        save_checkpoint(directory, run.finish().state_dict(), config, vocab=VOCAB, merges=MERGES)
-        kept = load_checkpoint(directory, device)
+        save_checkpoint(directory, model.state_dict(), model.config, vocab=VOCAB, merges=MERGES)
+        kept = load_checkpoint(directory, model.device)
     write_csv(LOSS, history)
-    write_json(METRICS, {"kept_step": run.kept_step, **measure(kept, corpus)})
-    scratch.clear()
+    write_json(METRICS, {"kept_step": run.kept_step, **measure(kept, run.corpus)})
 
 
-def what_decides(*sections: Section) -> list[bytes]:
+def what_decides(processes: Processes, *sections: Section) -> list[bytes]:
     """Return the content of everything that decides how training goes: a run's identity."""
     code = [*sorted(Path("looking_glass").glob("*.py")), Path(__file__)]
     files = [*sorted(TOKENS.iterdir()), VOCAB, MERGES, *code]
     settings = [section.model_dump_json().encode() for section in sections]
-    return [torch.__version__.encode(), *settings, *(path.read_bytes() for path in files)]
+    machinery = [torch.__version__.encode(), str(processes.size).encode()]
+    return [*machinery, *settings, *(path.read_bytes() for path in files)]
 
 
 def train_in_sight(run: Training, scratch: Scratch) -> pd.DataFrame:
-    """Train with a progress bar on a terminal, and a line at each evaluation anywhere."""
+    """Train with a progress bar on a terminal, and a line at each evaluation anywhere.
+
+    Of several processes only the first is seen, and only it saves where to go on.
+    """
+    if not run.processes.first:
+        return train(run)
     n = sum(parameter.numel() for parameter in run.learner.model.parameters())
     total = run.params.steps
+    if run.done:
+        print(f"going on from step {run.done}, where an unfinished run of the same was stopped")
     print(f"training {n:,} parameters on {run.learner.model.device} for {total} steps")
     with tqdm(total=total, initial=run.done, unit="step", disable=None) as bar:
 
@@ -98,4 +115,4 @@ def measure(model: GPT, corpus: Corpus) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(spoken_once(main))
