@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
+from looking_glass.acceleration import Precision, as_written, autocast, compile_blocks
 from looking_glass.corpus import Corpus, Tokens
 from looking_glass.errors import InputError
 from looking_glass.learner import Learner
@@ -41,6 +42,8 @@ class TrainParams(Section):
     discount: float = Field(ge=0)
     softmax: Literal["full", "sampled"]
     sampled_tokens: int = Field(ge=1)
+    precision: Precision
+    compile: bool
     evaluate_every: int = Field(ge=1)
     keep: Literal["best", "last"]
 
@@ -161,8 +164,12 @@ class Training:
         token_bytes: Sequence[bytes],
         params: TrainParams,
         processes: Processes = ALONE,
+        *,
+        pretrained: bool = False,
     ) -> None:
         """Prepare to train `model` in place; `token_bytes` are those of each token, by id.
+
+        Its embedding is drawn anew unless it is `pretrained`.
 
         Dropout draws from the global generator. Raises `InputError` when a part of the text is
         shorter than a block, or a batch cannot be shared out.
@@ -173,9 +180,12 @@ class Training:
         self.params = params
         self.processes = processes
         self.corpus = corpus
+        vocabulary = Vocabulary(corpus.train, token_bytes, apart=pretrained)
         self.learner = Learner(
-            model, Vocabulary(corpus.train, token_bytes), discount=params.discount
+            model, vocabulary, discount=params.discount, pretrained=pretrained
         ).to(model.device)
+        if params.compile:
+            compile_blocks(model)
         self.forward = processes.wrap(self.learner)
         self.optimizer = make_optimizer(self.learner, params)
         self.batches = Batches(
@@ -206,7 +216,8 @@ class Training:
         for index in range(n):
             # The processes exchange gradients once, when all parts have added theirs.
             with without_exchange(self.forward, when=index < n - 1):
-                part = self.forward(tokens[index], targets[index], *others) / n
+                with autocast(self.learner.model.device, self.params.precision):
+                    part = self.forward(tokens[index], targets[index], *others) / n
                 part.backward()
             loss += part.item()
         self.optimizer.step()
@@ -230,9 +241,10 @@ class Training:
         return train_loss, val_loss
 
     def exact_loss(self) -> float:
-        """Return the validation loss of the model as it now is, in nats/token."""
+        """Return the validation loss of the model as it now is, in nats/token and float32."""
         self.learner.fold()
-        return mean_loss(self.learner.model, self.corpus.val)
+        with as_written(self.params.compile):
+            return mean_loss(self.learner.model, self.corpus.val)
 
     def finish(self) -> GPT:
         """Return the model with the weights to keep, in eval mode."""

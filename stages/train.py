@@ -13,11 +13,20 @@ from looking_glass.artifacts import whole_directory, write_csv, write_json
 from looking_glass.compute import ComputeParams, prepare
 from looking_glass.corpus import Corpus, read_corpus
 from looking_glass.errors import run_stage
+from looking_glass.memorisation import longest_verbatim_run, verbatim_share
 from looking_glass.mingpt import build_mingpt
-from looking_glass.model import GPT, GPTConfig, ModelParams, load_checkpoint, save_checkpoint
+from looking_glass.model import (
+    GPT,
+    GPTConfig,
+    ModelParams,
+    load_checkpoint,
+    sample_tokens,
+    save_checkpoint,
+)
 from looking_glass.ngram import KneserNey
 from looking_glass.parallel import Processes, joined, spoken_once
-from looking_glass.params import Section, load_section
+from looking_glass.params import load_section
+from looking_glass.pretrained import FROM_SCRATCH, checkpoint_files, start_from
 from looking_glass.resume import Scratch, fingerprint
 from looking_glass.tokenizer import Tokenizer
 from looking_glass.training import Evaluation, Training, TrainParams, mean_loss, train
@@ -27,6 +36,8 @@ MODEL, SCRATCH = Path("data/model"), Path(".scratch")
 METRICS = Path("metrics/train.json")
 LOSS = Path("reports/train/loss.csv")
 BASELINES = {"unigram": 1, "bigram": 2, "trigram": 3}
+# What the model is made to write, to see how much of it is copied: texts of at most so many tokens.
+SAMPLES, SAMPLE_LENGTH, SAMPLE_SEED = 20, 64, 1
 
 
 def main() -> None:
@@ -37,13 +48,9 @@ def main() -> None:
     corpus = read_corpus(TOKENS)
     with joined(prepare(compute)) as (processes, device):
         torch.manual_seed(params.seed)  # initial weights and dropout
-        config = GPTConfig(
-            vocab_size=corpus.vocab_size, **shape.model_dump(exclude={"implementation"})
-        )
-        build = GPT if shape.implementation == "builtin" else build_mingpt
-        model = build(config).to(device)
-        token_bytes = Tokenizer(VOCAB, MERGES).token_bytes()
-        run = Training(model, corpus, token_bytes, params, processes)
+        model = build(shape, corpus.vocab_size).to(device)
+        token_bytes, pretrained = Tokenizer(VOCAB, MERGES).token_bytes(), shape.init != FROM_SCRATCH
+        run = Training(model, corpus, token_bytes, params, processes, pretrained=pretrained)
         scratch = Scratch(SCRATCH, fingerprint(what_decides(processes, compute, shape, params)))
         if state := processes.share(scratch.load() if processes.first else None):
             run.load(state)
@@ -51,6 +58,17 @@ def main() -> None:
     if processes.first:
         write(run, history)
         scratch.clear()
+
+
+def build(shape: ModelParams, vocab_size: int) -> GPT:
+    """Return the model to train, its weights drawn from the global generator or those given."""
+    config = GPTConfig(
+        vocab_size=vocab_size, **shape.model_dump(exclude={"implementation", "init"})
+    )
+    model = GPT(config) if shape.implementation == "builtin" else build_mingpt(config)
+    if shape.init != FROM_SCRATCH:
+        start_from(model, Path(shape.init))
+    return model
 
 
 def write(run: Training, history: pd.DataFrame) -> None:
@@ -63,11 +81,13 @@ def write(run: Training, history: pd.DataFrame) -> None:
     write_json(METRICS, {"kept_step": run.kept_step, **measure(kept, run.corpus)})
 
 
-def what_decides(processes: Processes, *sections: Section) -> list[bytes]:
+def what_decides(
+    processes: Processes, compute: ComputeParams, shape: ModelParams, params: TrainParams
+) -> list[bytes]:
     """Return the content of everything that decides how training goes: a run's identity."""
     code = [*sorted(Path("looking_glass").glob("*.py")), Path(__file__)]
-    files = [*sorted(TOKENS.iterdir()), VOCAB, MERGES, *code]
-    settings = [section.model_dump_json().encode() for section in sections]
+    files = [*sorted(TOKENS.iterdir()), VOCAB, MERGES, *code, *checkpoint_files(shape.init)]
+    settings = [section.model_dump_json().encode() for section in (compute, shape, params)]
     machinery = [torch.__version__.encode(), str(processes.size).encode()]
     return [*machinery, *settings, *(path.read_bytes() for path in files)]
 
@@ -106,11 +126,27 @@ def measure(model: GPT, corpus: Corpus) -> dict[str, object]:
         "val_loss": val_loss,
         "val_bits_per_byte": bits / corpus.val_bytes,
         "train_loss": mean_loss(model, corpus.train),
+        **copied(model, tokens),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "baseline_val_loss": {
             name: KneserNey(tokens, order=order, vocab_size=model.config.vocab_size).mean_loss(val)
             for name, order in BASELINES.items()
         },
+    }
+
+
+def copied(model: GPT, tokens: list[int]) -> dict[str, object]:
+    """Return how much of what the model writes stands in its training text, word for word.
+
+    Each sample follows one token from a random place in the text, which is not counted.
+    """
+    generator = torch.Generator().manual_seed(SAMPLE_SEED)
+    places = torch.randint(len(tokens), (SAMPLES, 1), generator=generator)
+    length = min(SAMPLE_LENGTH, model.config.block_size)
+    samples = sample_tokens(model, torch.tensor(tokens)[places], length, generator).tolist()
+    return {
+        "longest_verbatim_run": longest_verbatim_run(samples, tokens),
+        "verbatim_8gram_share": verbatim_share(samples, tokens, 8),
     }
 
 

@@ -184,6 +184,13 @@ def test_a_missing_or_broken_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 def test_heads_must_share_the_width() -> None:
-    shape = {"implementation": "builtin", "n_layer": 1, "block_size": 8, "dropout": 0}
+    shape = {
+        "implementation": "builtin",
+        "init": "scratch",
+        "n_layer": 1,
+        "block_size": 8,
+        "dropout": 0,
+        "attention_dropout": 0,
+    }
     with pytest.raises(ValidationError, match="n_embd must be divisible by n_head"):
         ModelParams.model_validate({**shape, "n_head": 3, "n_embd": 8, "tie_weights": True})

@@ -277,6 +277,8 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no place for the text": (encode, {"encode__start_at": "Once"}, "begins with 'Once'"),
     "too many tokens": (logprob, {"logprob__max_tokens": 65}, "must fit in a block of 64"),
     "no prompt": (logprob, {"logprob__prompt": ""}, "at least one token"),
+    "parts of a batch": (train, {"train__accumulate": 3}, "divisible by .* got 8, 3 and 1"),
+    "no checkpoint": (train, {"model__init": "gpt2"}, "model.init: .* gpt2/config.json is not"),
     "no package": (train, {"model__implementation": "mingpt"}, "importable package mingpt"),
 }
 

@@ -51,6 +51,8 @@ SETTINGS = {
     "discount": 0.5,
     "softmax": "full",
     "sampled_tokens": 8,
+    "precision": "float32",
+    "compile": False,
     "evaluate_every": 10,
     "keep": "best",
 }
