@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from looking_glass.errors import run_stage
+from looking_glass.resume import fingerprint
 from stages import attention, download, encode, invert, logprob, train
 from tests.conftest import ROOT
 
@@ -241,6 +242,31 @@ def test_a_killed_training_leaves_nothing_half_done_and_goes_on_to_the_same_byte
     for name in made:
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
     assert not list((killed / ".scratch").iterdir()), "a finished run leaves no state"
+
+
+def test_training_starts_from_a_checkpoint_and_never_goes_on_from_another_ones_run(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = json.loads((copy / "metrics/train.json").read_text())["train_loss"]
+    given = shutil.copytree(copy / "data/model", copy / "given")
+    edit(copy, model__init="given", train__steps=1, train__warmup_steps=0)
+    edit(copy, train__learning_rate=1e-9)
+    identities = []
+
+    def remember(parts: Iterable[bytes]) -> str:
+        identities.append(fingerprint(parts))
+        return identities[-1]
+
+    monkeypatch.setattr(train, "fingerprint", remember)
+    main_of(train)()
+    after = json.loads((copy / "metrics/train.json").read_text())
+    assert after["train_loss"] == pytest.approx(before, rel=1e-4)
+    assert after["longest_verbatim_run"] >= 1
+    assert 0 <= after["verbatim_8gram_share"] <= 1
+    config = json.loads((given / "config.json").read_text())
+    (given / "config.json").write_text(json.dumps({**config, "summary_type": "mean"}))
+    main_of(train)()
+    assert identities[0] != identities[1]
 
 
 def main_of(module: Any, *arguments: str) -> Callable[[], None]:
