@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from looking_glass.memorisation import longest_verbatim_run, ngrams, verbatim_share
 from looking_glass.model import sample_tokens
+from looking_glass.training import train
 from tests.conftest import make_model
+from tests.test_training import song, start
 
 TEXT = [1, 2, 3, 4, 5, 6]
 tokens = st.lists(st.integers(0, 2), max_size=12)
@@ -70,6 +72,21 @@ def test_samples_are_drawn_from_the_models_own_distribution() -> None:
     after = drawn[drawn[:, 0] == favourite, 1]
     shares = torch.bincount(after, minlength=5) / len(after)
     torch.testing.assert_close(shares, second, atol=0.06, rtol=0)
+
+
+def test_a_text_learned_by_heart_is_written_word_for_word() -> None:
+    """The circle of seven tokens, learned and not: what the metrics are there to tell apart."""
+
+    def written(steps: int) -> list[list[int]]:
+        run = start(steps=steps, discount=0.0, keep="last", warmup_steps=0)
+        train(run)
+        begin = torch.tensor([[0]] * 5)
+        return sample_tokens(run.finish(), begin, 8, torch.Generator().manual_seed(0)).tolist()
+
+    text = song().train.tolist()
+    assert verbatim_share(written(200), text, 8) > 0.5
+    assert longest_verbatim_run(written(200), text) == 8
+    assert verbatim_share(written(1), text, 8) == 0
 
 
 def test_the_same_generator_draws_the_same_samples() -> None:

@@ -185,6 +185,15 @@ def test_forced_again_every_byte_is_the_same(project: Path) -> None:
     assert (project / "dvc.lock").read_bytes() == before
 
 
+def test_several_processes_are_the_same_stage(project: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(project, tmp_path / "p", symlinks=True)
+    launch = "torchrun --standalone --nproc_per_node=2"
+    assert repro(root, "-f", "-s", "train", LAUNCH=launch) == ["train"]
+    lock = yaml.safe_load((root / "dvc.lock").read_text())
+    assert lock["stages"]["train"]["cmd"] == "${LAUNCH:-python} -m stages.train"
+    assert repro(root, "train") == []
+
+
 def test_dvcs_commands_show_what_was_made(project: Path) -> None:
     shown = command(project, "dvc", "metrics", "show", "--json")
     assert "val_loss" in shown.stdout, shown.stderr
