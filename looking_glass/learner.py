@@ -22,18 +22,28 @@ class Learner(nn.Module):
     The table's rows are those of the S tokens in the text, then one for each form of all others.
     """
 
-    def __init__(self, model: GPT, vocabulary: Vocabulary, *, discount: float) -> None:
-        """Put tables in place of the model's own embedding, which `fold` will fill."""
+    def __init__(
+        self, model: GPT, vocabulary: Vocabulary, *, discount: float, pretrained: bool = False
+    ) -> None:
+        """Put tables in place of the model's own embedding, which `fold` will fill.
+
+        When it is `pretrained`, they start from it; the vocabulary's tokens are then `apart`.
+        """
         super().__init__()
         width = model.config.n_embd
         self.model = model
         self.vocabulary = vocabulary
         for weight in (model.transformer.wte.weight, model.lm_head.weight):
             weight.requires_grad_(False)
-        self.inputs = TokenTable(vocabulary, width, std=INITIAL_STD, discount=discount)
+
+        def table(weight: Tensor) -> TokenTable:
+            start = weight.detach().clone() if pretrained else None
+            return TokenTable(vocabulary, width, std=INITIAL_STD, discount=discount, start=start)
+
+        self.inputs = table(model.transformer.wte.weight)
         self.outputs = self.inputs
         if not model.config.tie_weights:
-            self.outputs = TokenTable(vocabulary, width, std=INITIAL_STD, discount=discount)
+            self.outputs = table(model.lm_head.weight)
         self.row_of: Tensor
         self.every_form: Tensor
         self.every_weight: Tensor
@@ -71,7 +81,8 @@ class Learner(nn.Module):
         outputs = inputs if self.outputs is self.inputs else self.outputs(forms)
         hidden = self.model.hidden(F.embedding(self.row_of[tokens], inputs))  # (B, T, C)
         bias = torch.cat([weights.new_zeros(len(outputs) - len(forms)), weights])  # (S + F,)
-        logits = F.linear(hidden.flatten(0, 1), outputs, bias)  # (B T, S + F)
+        # float: the sum over so many tokens is too fine for bfloat16.
+        logits = F.linear(hidden.flatten(0, 1), outputs, bias).float()  # (B T, S + F)
         rows = self.row_of[targets].flatten()
         # A target counts once, however many tokens share its form.
         return F.cross_entropy(logits, rows) + bias[rows].mean()

@@ -47,6 +47,7 @@ class ModelParams(Section):
     """Section `model`."""
 
     implementation: Literal["builtin", "mingpt"]
+    init: str = Field(min_length=1)  # "scratch", or a directory with a GPT-2
     n_layer: int = Field(ge=1)
     n_head: int = Field(ge=1)
     n_embd: int = Field(ge=1)
@@ -237,6 +238,20 @@ def generate_greedy(model: GPT, x: Tensor, n_tokens: int) -> Tensor:
     return torch.stack(chosen, dim=1)
 
 
+@torch.no_grad()
+def sample_tokens(model: GPT, tokens: Tensor, n_tokens: int, generator: torch.Generator) -> Tensor:
+    """Return `n_tokens` drawn one after the other from the model: (B, T) → (B, n_tokens).
+
+    They are drawn on the CPU, so that a seed gives the same ones wherever the model computes.
+    """
+    T = tokens.shape[1]
+    for _ in range(n_tokens):
+        hidden = model.hidden(model.embed(tokens.to(model.device)))[:, -1]  # (B, C)
+        probs = model.lm_head(hidden).cpu().softmax(dim=-1)  # (B, V)
+        tokens = torch.cat([tokens, torch.multinomial(probs, 1, generator=generator)], dim=1)
+    return tokens[:, T:]
+
+
 def weights_sha256(model: nn.Module) -> str:
     """Return a hash of every weight's name and bits: if equal later, nothing was touched."""
     digest = hashlib.sha256()
@@ -331,10 +346,13 @@ def _read_config(directory: Path) -> GPTConfig:
         ) from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not valid JSON: {error}") from None
-    expected = {"model_type": "gpt2", "activation_function": "gelu_new"}
+    expected = {"model_type": "gpt2", "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}
     for key, value in expected.items():
         if raw.get(key, value) != value:
             raise InputError(f"{path}: {key} must be {value!r}, got {raw[key]!r}: not a GPT-2")
+    shape = ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd")
+    if missing := [key for key in shape if key not in raw]:
+        raise InputError(f"{path}: {missing[0]} is required, there is none: not a GPT-2")
     return GPTConfig(
         vocab_size=raw["vocab_size"],
         block_size=raw["n_positions"],

@@ -21,6 +21,15 @@ softmax over the whole vocabulary cheap: each form is computed once, and the log
 tokens share it is added. Folding gives each of them a small row of its own, as GPT-2 draws it at
 first and as no text has changed it: without, the model could not tell two such tokens apart, and
 neither of them could ever be its first choice.
+
+Where training starts from another model's embedding, every token has a row already. A sum is then
+what the text adds to it,
+
+    row(v) = start(v) + own(v), if v is in the training text + Σ shared(f) over its features f,
+
+with both parts zero at first: the table is at first the given one, decay pulls towards it, and a
+rare token without its own row is as it was given. Since no two rows are alike each token counts as
+a form of its own, and the softmax has no short cut but the sample.
 """
 
 from __future__ import annotations
@@ -46,8 +55,14 @@ UNSEEN_STD = 0.02  # of the own rows of tokens that are not in the text: GPT-2's
 class Vocabulary:
     """Which tokens the training text has, and the form of every token."""
 
-    def __init__(self, tokens: Tokens, token_bytes: Sequence[bytes]) -> None:
-        """Take the training text and the bytes of each token of the encoder, by id."""
+    def __init__(
+        self, tokens: Tokens, token_bytes: Sequence[bytes], *, apart: bool = False
+    ) -> None:
+        """Take the training text and the bytes of each token of the encoder, by id.
+
+        With `apart` each token is a form of its own, numbered as the tokens are, whatever features
+        it has: for tables that start from rows which differ.
+        """
         counts = np.bincount(tokens, minlength=len(token_bytes))
         self.seen = torch.from_numpy(np.flatnonzero(counts))  # (S,)
         self.counts = torch.from_numpy(counts[counts > 0])  # (S,)
@@ -56,12 +71,11 @@ class Vocabulary:
         # A feature that no token of the text has could not be learned from it.
         known = dict.fromkeys(name for index in self.seen.tolist() for name in names[index])
         ids = {name: index for index, name in enumerate(known)}
-        forms: dict[tuple[int, ...], int] = {}
-        form_of: list[int] = []
-        for own in names:
-            features = tuple(ids[name] for name in own if name in ids)
-            form_of.append(forms.setdefault(features, len(forms)))
-        self.form_of = torch.tensor(form_of)  # (V,)
+        features_of = [tuple(ids[name] for name in own if name in ids) for own in names]
+        forms = features_of if apart else list(dict.fromkeys(features_of))
+        place_of = {features: index for index, features in enumerate(forms)}
+        by_features = torch.tensor([place_of[features] for features in features_of])
+        self.form_of = torch.arange(len(names)) if apart else by_features  # (V,)
         self.n_features = len(ids)
         widest = max(map(len, forms))
         padded = [[*features, *[len(ids)] * (widest - len(features))] for features in forms]
@@ -117,8 +131,20 @@ def _ending(word: str) -> str | None:
 class TokenTable(nn.Module):
     """The embedding of every token, as sums that are learned. C channels, S tokens seen."""
 
-    def __init__(self, vocabulary: Vocabulary, width: int, *, std: float, discount: float) -> None:
-        """Draw own and shared rows so that each of the two parts of a sum has deviation `std`."""
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        width: int,
+        *,
+        std: float,
+        discount: float,
+        start: Tensor | None = None,
+    ) -> None:
+        """Draw own and shared rows so that each of the two parts of a sum has deviation `std`.
+
+        With `start`, (V, C), both are zero, and the table is at first just that; the vocabulary's
+        tokens must then be `apart`.
+        """
         super().__init__()
         features = vocabulary.features
         self.own = nn.Parameter(torch.randn(len(vocabulary.seen), width) * std)
@@ -134,11 +160,17 @@ class TokenTable(nn.Module):
         # Drawn last: the rest of the start must not depend on how many tokens are unseen.
         individual = torch.randn(len(vocabulary.unseen), width) * UNSEEN_STD
         self.register_buffer("individual", individual, persistent=False)
+        self.start: Tensor | None
+        self.register_buffer("start", start, persistent=False)  # by form: each token is one
+        if start is not None:
+            for part in (self.own.data, self.shared.data, individual):
+                part.zero_()
 
     def form_rows(self, forms: Tensor) -> Tensor:
-        """Return the shared part of the rows of these forms: (n,) → (n, C)."""
+        """Return what the tokens of these forms have in common: (n,) → (n, C)."""
         padding = self.shared.shape[0] - 1
-        return F.embedding_bag(self.features[forms], self.shared, mode="sum", padding_idx=padding)
+        rows = F.embedding_bag(self.features[forms], self.shared, mode="sum", padding_idx=padding)
+        return rows if self.start is None else self.start[forms] + rows
 
     def forward(self, forms: Tensor) -> Tensor:
         """Return the rows of the tokens in the text, then those of `forms`: (F,) → (S + F, C).

@@ -15,10 +15,12 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
+from looking_glass.acceleration import Precision, as_written, autocast, compile_blocks
 from looking_glass.corpus import Corpus, Tokens
 from looking_glass.errors import InputError
 from looking_glass.learner import Learner
 from looking_glass.model import GPT
+from looking_glass.parallel import ALONE, Processes, without_exchange
 from looking_glass.params import Section
 from looking_glass.token_table import Vocabulary
 
@@ -32,6 +34,7 @@ class TrainParams(Section):
     seed: int = Field(ge=0)
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
+    accumulate: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     warmup_steps: int = Field(ge=0)
     weight_decay: float = Field(ge=0)
@@ -39,6 +42,8 @@ class TrainParams(Section):
     discount: float = Field(ge=0)
     softmax: Literal["full", "sampled"]
     sampled_tokens: int = Field(ge=1)
+    precision: Precision
+    compile: bool
     evaluate_every: int = Field(ge=1)
     keep: Literal["best", "last"]
 
@@ -140,24 +145,48 @@ def check_lengths(corpus: Corpus, block_size: int) -> None:
             )
 
 
+def check_shares(params: TrainParams, processes: Processes) -> None:
+    """Raise `InputError` unless a batch falls into equal parts, so many in each process."""
+    if params.batch_size % (processes.size * params.accumulate):
+        raise InputError(
+            "train.batch_size must be divisible by train.accumulate times the number of processes, "
+            f"got {params.batch_size}, {params.accumulate} and {processes.size}: change one of them"
+        )
+
+
 class Training:
     """A run that can be stopped after any step, and go on from its `state` to the same bits."""
 
     def __init__(
-        self, model: GPT, corpus: Corpus, token_bytes: Sequence[bytes], params: TrainParams
+        self,
+        model: GPT,
+        corpus: Corpus,
+        token_bytes: Sequence[bytes],
+        params: TrainParams,
+        processes: Processes = ALONE,
+        *,
+        pretrained: bool = False,
     ) -> None:
         """Prepare to train `model` in place; `token_bytes` are those of each token, by id.
 
+        Its embedding is drawn anew unless it is `pretrained`.
+
         Dropout draws from the global generator. Raises `InputError` when a part of the text is
-        shorter than a block.
+        shorter than a block, or a batch cannot be shared out.
         """
         block_size = model.config.block_size
         check_lengths(corpus, block_size)
+        check_shares(params, processes)
         self.params = params
+        self.processes = processes
         self.corpus = corpus
+        vocabulary = Vocabulary(corpus.train, token_bytes, apart=pretrained)
         self.learner = Learner(
-            model, Vocabulary(corpus.train, token_bytes), discount=params.discount
+            model, vocabulary, discount=params.discount, pretrained=pretrained
         ).to(model.device)
+        if params.compile:
+            compile_blocks(model)
+        self.forward = processes.wrap(self.learner)
         self.optimizer = make_optimizer(self.learner, params)
         self.batches = Batches(
             corpus.train, block_size=block_size, batch_size=params.batch_size, seed=params.seed
@@ -169,24 +198,37 @@ class Training:
         self.recent: list[float] = []
         self.kept: State = {}
         self.kept_step = 0
+        processes.reseed(params.seed, self.done)
 
     def step(self) -> None:
-        """Make one update. Raises `InputError` when the loss is no number any more."""
+        """Make one update. Raises `InputError` when the loss is no number any more.
+
+        Every process draws the same batch and the same sample of other tokens, and takes its slice
+        of the batch in `accumulate` equal parts: the mean of their gradients is that of the whole.
+        """
         self.learner.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(self.done, self.params)
-        tokens, targets = (ids.to(self.learner.model.device) for ids in self.batches.draw())
-        loss = self.learner(tokens, targets, *self._others())
+        batch, others = self.batches.draw(), self._others()
+        tokens, targets = (self._parts(ids.to(self.learner.model.device)) for ids in batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss, n = 0.0, len(tokens)
+        for index in range(n):
+            # The processes exchange gradients once, when all parts have added theirs.
+            with without_exchange(self.forward, when=index < n - 1):
+                with autocast(self.learner.model.device, self.params.precision):
+                    part = self.forward(tokens[index], targets[index], *others) / n
+                part.backward()
+            loss += part.item()
         self.optimizer.step()
         self.done += 1
-        self.recent.append(self._finite(loss.item()))
+        self.recent.append(self._finite(self.processes.mean(loss, self.learner.model.device)))
 
     def evaluate(self) -> tuple[float, float]:
         """Return the mean training loss since the last call and the validation loss; keep weights.
 
         The validation loss is that of the plain model: folded, and over the whole vocabulary.
+        Every process computes it, and so each keeps the same weights without being told.
         """
         train_loss = sum(self.recent) / len(self.recent)
         val_loss = self._finite(self.exact_loss())
@@ -195,12 +237,14 @@ class Training:
             self.kept = {name: p.detach().clone() for name, p in self._learned().items()}
         self.history.append((self.done, train_loss, val_loss))
         self.recent = []
+        self.processes.reseed(self.params.seed, self.done)
         return train_loss, val_loss
 
     def exact_loss(self) -> float:
-        """Return the validation loss of the model as it now is, in nats/token."""
+        """Return the validation loss of the model as it now is, in nats/token and float32."""
         self.learner.fold()
-        return mean_loss(self.learner.model, self.corpus.val)
+        with as_written(self.params.compile):
+            return mean_loss(self.learner.model, self.corpus.val)
 
     def finish(self) -> GPT:
         """Return the model with the weights to keep, in eval mode."""
@@ -211,7 +255,10 @@ class Training:
         return self.learner.model.eval()
 
     def state(self) -> State:
-        """Return all that a later process needs to go on, as tensors and plain numbers."""
+        """Return all that a later process needs to go on, as tensors and plain numbers.
+
+        Of several processes the first one's state is enough for all: see `Processes.reseed`.
+        """
         return {
             "learned": {name: p.detach() for name, p in self._learned().items()},
             "optimizer": self.optimizer.state_dict(),
@@ -240,6 +287,10 @@ class Training:
         self.history = [tuple(row) for row in state["history"]]
         self.recent = list(state["recent"])
         self.kept = state["kept"]
+        self.processes.reseed(self.params.seed, self.done)
+
+    def _parts(self, batch: Tensor) -> tuple[Tensor, ...]:
+        return self.processes.slice(batch).chunk(self.params.accumulate)
 
     def _others(self) -> tuple[Tensor, Tensor]:
         if self.params.softmax == "full":

@@ -183,7 +183,33 @@ def test_a_missing_or_broken_checkpoint_is_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("layer_norm_epsilon", 1e-6, "layer_norm_epsilon must be 1e-05, got 1e-06"),
+        ("n_layer", None, "n_layer is required, there is none"),
+    ],
+)
+def test_a_configuration_that_is_no_gpt2s_is_refused(
+    tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    model = make_model()
+    save_checkpoint(tmp_path, model.state_dict(), model.config)
+    config = {**json.loads((tmp_path / CONFIG_FILE).read_text()), key: value}
+    kept = {name: content for name, content in config.items() if content is not None}
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(kept))
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(tmp_path)
+
+
 def test_heads_must_share_the_width() -> None:
-    shape = {"implementation": "builtin", "n_layer": 1, "block_size": 8, "dropout": 0}
+    shape = {
+        "implementation": "builtin",
+        "init": "scratch",
+        "n_layer": 1,
+        "block_size": 8,
+        "dropout": 0,
+        "attention_dropout": 0,
+    }
     with pytest.raises(ValidationError, match="n_embd must be divisible by n_head"):
         ModelParams.model_validate({**shape, "n_head": 3, "n_embd": 8, "tie_weights": True})

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from looking_glass.errors import run_stage
+from looking_glass.resume import fingerprint
 from stages import attention, download, encode, invert, logprob, train
 from tests.conftest import ROOT
 
@@ -184,6 +185,15 @@ def test_forced_again_every_byte_is_the_same(project: Path) -> None:
     assert (project / "dvc.lock").read_bytes() == before
 
 
+def test_several_processes_are_the_same_stage(project: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(project, tmp_path / "p", symlinks=True)
+    launch = "torchrun --standalone --nproc_per_node=2"
+    assert repro(root, "-f", "-s", "train", LAUNCH=launch) == ["train"]
+    lock = yaml.safe_load((root / "dvc.lock").read_text())
+    assert lock["stages"]["train"]["cmd"] == "${LAUNCH:-python} -m stages.train"
+    assert repro(root, "train") == []
+
+
 def test_dvcs_commands_show_what_was_made(project: Path) -> None:
     shown = command(project, "dvc", "metrics", "show", "--json")
     assert "val_loss" in shown.stdout, shown.stderr
@@ -243,6 +253,31 @@ def test_a_killed_training_leaves_nothing_half_done_and_goes_on_to_the_same_byte
     assert not list((killed / ".scratch").iterdir()), "a finished run leaves no state"
 
 
+def test_training_starts_from_a_checkpoint_and_never_goes_on_from_another_ones_run(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = json.loads((copy / "metrics/train.json").read_text())["train_loss"]
+    given = shutil.copytree(copy / "data/model", copy / "given")
+    edit(copy, model__init="given", train__steps=1, train__warmup_steps=0)
+    edit(copy, train__learning_rate=1e-9)
+    identities = []
+
+    def remember(parts: Iterable[bytes]) -> str:
+        identities.append(fingerprint(parts))
+        return identities[-1]
+
+    monkeypatch.setattr(train, "fingerprint", remember)
+    main_of(train)()
+    after = json.loads((copy / "metrics/train.json").read_text())
+    assert after["train_loss"] == pytest.approx(before, rel=1e-4)
+    assert after["longest_verbatim_run"] >= 1
+    assert 0 <= after["verbatim_8gram_share"] <= 1
+    config = json.loads((given / "config.json").read_text())
+    (given / "config.json").write_text(json.dumps({**config, "summary_type": "mean"}))
+    main_of(train)()
+    assert identities[0] != identities[1]
+
+
 def main_of(module: Any, *arguments: str) -> Callable[[], None]:
     def main() -> None:
         sys.argv = [module.__name__, *arguments]
@@ -277,6 +312,8 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no place for the text": (encode, {"encode__start_at": "Once"}, "begins with 'Once'"),
     "too many tokens": (logprob, {"logprob__max_tokens": 65}, "must fit in a block of 64"),
     "no prompt": (logprob, {"logprob__prompt": ""}, "at least one token"),
+    "parts of a batch": (train, {"train__accumulate": 3}, "divisible by .* got 8, 3 and 1"),
+    "no checkpoint": (train, {"model__init": "gpt2"}, "model.init: .* gpt2/config.json is not"),
     "no package": (train, {"model__implementation": "mingpt"}, "importable package mingpt"),
 }
 

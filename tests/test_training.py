@@ -42,6 +42,7 @@ SETTINGS = {
     "seed": 1,
     "steps": 30,
     "batch_size": 8,
+    "accumulate": 1,
     "learning_rate": 1e-2,
     "warmup_steps": 3,
     "weight_decay": 0.1,
@@ -49,6 +50,8 @@ SETTINGS = {
     "discount": 0.5,
     "softmax": "full",
     "sampled_tokens": 8,
+    "precision": "float32",
+    "compile": False,
     "evaluate_every": 10,
     "keep": "best",
 }
@@ -77,9 +80,11 @@ def noise() -> Corpus:
     )
 
 
-def start(corpus: Corpus | None = None, tie: bool = True, **changes: object) -> Training:
+def start(
+    corpus: Corpus | None = None, tie: bool = True, dropout: float = 0.1, **changes: object
+) -> Training:
     torch.manual_seed(0)
-    config = GPTConfig(**SHAPE, tie_weights=tie, dropout=0.1)
+    config = GPTConfig(**SHAPE, tie_weights=tie, dropout=dropout)
     return Training(GPT(config), corpus or song(), BYTES, settings(**changes))
 
 
@@ -250,6 +255,28 @@ def test_the_softmax_does_not_change_which_batches_are_drawn() -> None:
         sampled.step()
     for ours, theirs in zip(full.batches.draw(), sampled.batches.draw(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("softmax", ["full", "sampled"])
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(softmax: str) -> None:
+    def gradients(accumulate: int) -> dict[str, torch.Tensor]:
+        run = start(dropout=0.0, discount=0.0, softmax=softmax, accumulate=accumulate)
+        for _ in range(2):
+            run.step()
+        assert len(run.recent) == 2
+        named = run.learner.named_parameters()
+        return {name: p.grad for name, p in named if p.grad is not None}
+
+    whole, parts = gradients(1), gradients(4)
+    assert len(whole) > 10
+    assert max(gradient.abs().max().item() for gradient in whole.values()) > 1e-3
+    for name, gradient in whole.items():
+        torch.testing.assert_close(parts[name], gradient, atol=1e-5, rtol=0, msg=name)
+
+
+def test_a_batch_that_does_not_fall_into_equal_parts_is_refused() -> None:
+    with pytest.raises(InputError, match=r"accumulate times .* got 8, 3 and 1: change one"):
+        start(accumulate=3)
 
 
 @pytest.mark.parametrize(("n_train", "n_val", "part"), [(8, 60, "training"), (60, 8, "validation")])
