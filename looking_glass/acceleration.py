@@ -44,7 +44,7 @@ def compile_blocks(model: GPT) -> None:
             f"train.compile: on {model.device.type} it requires {required}, there is none: "
             "install it, or set train.compile to false"
         )
-    for block in model.transformer.blocks:
+    for block in model.transformer.h:  # by its own name, which minGPT's has too
         block.compile()
 
 
