@@ -23,7 +23,7 @@ report: repro  ## run the pipeline and say where the report is
 	@echo "open reports/report.html"
 
 test: $(VENV)/dev.stamp lint  ## check style and types, then run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/dev.stamp  ## style and types alone
 	$(BIN)/ruff check $(SOURCES)
