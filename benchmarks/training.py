@@ -41,8 +41,8 @@ Logits = Callable[[Tensor], Tensor]
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=6, help="timed steps of each, a round")
+    parser.add_argument("--rounds", type=int, default=6, help="0: leave out the speeds")
+    parser.add_argument("--steps", type=int, default=10, help="timed steps of each, a round")
     parser.add_argument("--time-to", type=float, help="validation loss in nats/token")
     parser.add_argument("--patience", type=float, default=15, help="times our own time to it")
     parser.add_argument("--seeds", type=int, nargs="*", default=[])
@@ -50,16 +50,15 @@ def main() -> None:
 
     prepare(load_section(ComputeParams, "compute"))
     bench = Bench()
-    peak = sgemm_peak()
-    print(f"sgemm peak: {peak / 1e9:.0f} GFLOP/s with {torch.get_num_threads()} threads")
-    bench.speed(arguments.rounds, arguments.steps, peak)
+    if arguments.rounds:
+        bench.speed(arguments.rounds, arguments.steps)
     if arguments.time_to is not None:
         bench.time_to(arguments.time_to, arguments.patience)
     if arguments.seeds:
         bench.final_losses(arguments.seeds)
 
 
-def sgemm_peak(n: int = 2048, repeats: int = 12) -> float:
+def sgemm_peak(n: int = 2048, repeats: int = 5) -> float:
     """Return the best measured FLOP/s of a square float32 matrix product."""
     a, b = torch.randn(n, n), torch.randn(n, n)
     times = []
@@ -152,8 +151,11 @@ class Bench:
         data = Blocks(self.corpus.train, self.config.block_size)
         return self.trainer(trainer, self.mingpt(settings), data)
 
-    def speed(self, rounds: int, steps: int, peak: float) -> None:
-        """Print the median tokens/s of each contender over rounds in alternation."""
+    def speed(self, rounds: int, steps: int) -> None:
+        """Print medians of each contender's tokens/s over rounds in alternation, and of its shares.
+
+        The peak is measured in each round too: what else the machine does slows all alike.
+        """
         sampled, full = self.ours("sampled"), self.ours("full")
         forms = len(full.learner.vocabulary.unseen_forms)
         seen, everything = len(full.learner.vocabulary.seen), self.config.vocab_size
@@ -169,19 +171,25 @@ class Bench:
         if self.mingpt is not None:
             contenders["minGPT"] = (everything, lambda: self._time_mingpt(steps))
         speeds: dict[str, list[float]] = {name: [] for name in contenders}
+        peaks: list[float] = []
         for index in range(rounds + 1):
+            if index:
+                peaks.append(sgemm_peak())
             for name, (_, run) in contenders.items():
                 seconds = run()
                 if index:  # the first round warms up
                     speeds[name].append(steps * self.tokens_per_step / seconds)
         slowest = list(contenders)[-1]
+        low, middle, high = min(peaks) / 1e9, statistics.median(peaks) / 1e9, max(peaks) / 1e9
+        print(f"sgemm peak     {middle:7,.0f} GFLOP/s ({low:,.0f} to {high:,.0f})")
         for name, (rows, _) in contenders.items():
             middle = statistics.median(speeds[name])
             ratios = [a / b for a, b in zip(speeds[name], speeds[slowest], strict=True)]
+            shares = [a / b for a, b in zip(speeds[name], peaks, strict=True)]
             print(
                 f"{name:14} {middle:7,.0f} tokens/s ({min(speeds[name]):,.0f} to "
                 f"{max(speeds[name]):,.0f})  {statistics.median(ratios):5.2f} x {slowest}  "
-                f"{middle * self._flops_per_token(rows) / peak:4.0%} of sgemm peak"
+                f"{statistics.median(shares) * self._flops_per_token(rows):4.0%} of sgemm peak"
             )
 
     def _time_mingpt(self, steps: int) -> float:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, TypeVar
 
 import torch
+import torch.utils.deterministic
 from pydantic import Field
 
 from looking_glass.errors import InputError
 from looking_glass.params import Section
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 class ComputeParams(Section):
@@ -29,8 +35,28 @@ def prepare(params: ComputeParams) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(params.threads)
     torch.use_deterministic_algorithms(True)
+    # That would also fill every new tensor with NaN, lest someone read it before writing: a
+    # fortieth of a training step, and nothing here does.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_float32_matmul_precision("highest")
     return select_device(params.device)
+
+
+def side_by_side(
+    function: Callable[[Job], Result], jobs: Iterable[Job], params: ComputeParams
+) -> list[Result]:
+    """Return `function` of each job, in their order, worked on by `params.threads` at a time.
+
+    Each computes with one thread, and so gives the same bits whatever the number at work: on small
+    tensors two threads of one operation mostly wait for each other.
+    """
+    workers = 1 if select_device(params.device).type == "cuda" else params.threads
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(function, jobs))
+    finally:
+        torch.set_num_threads(params.threads)
 
 
 def select_device(name: str) -> torch.device:

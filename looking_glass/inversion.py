@@ -12,6 +12,7 @@ Several restarts are learned side by side as the batch dimension B; none knows o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from looking_glass.model import GPT, generate_greedy
 from looking_glass.params import Section
 
 PARALLEL = 0  # the prefix length that stands for the parallel reading
+CHECK_EVERY = 20  # steps
+MOST_RIVALS = 2048  # tokens, of GPT-2's 50,257
 
 
 class ReadingParams(Section):
@@ -41,14 +44,25 @@ class PrefixParams(ReadingParams):
     lengths: tuple[int, ...] = Field(min_length=1)
 
 
+class SearchParams(Section):
+    """How real tokens are searched for."""
+
+    steps: int = Field(ge=1)
+    candidates: int = Field(ge=1)
+
+
 class InvertParams(Section):
     """Section `invert`."""
 
     sentence: str
+    controls: tuple[str, ...]
+    random_control: int = Field(ge=0)  # tokens
     seed: int = Field(ge=0)
     init_noise: float = Field(ge=0)
     parallel: ReadingParams
     prefix: PrefixParams
+    noise_trials: int = Field(ge=2)
+    search: SearchParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +70,27 @@ class Inversion:
     """What optimising found: the vectors, and how every restart got there."""
 
     vectors: Tensor  # (B, k, C), or (B, n, C) for the parallel reading
-    losses: Tensor  # (steps, B), nats/token before each update
-    first_exact_step: (
-        Tensor  # (B,), updates made before the target was the argmax everywhere; or -1
-    )
+    steps: Tensor  # (checks,): updates made before each check; the last is after all of them
+    log_probs: Tensor  # (checks, B, n) nats: of each target token
+    largest: Tensor  # (checks, B, n) bool: the target's logit was the largest
+
+    @property
+    def losses(self) -> Tensor:
+        """(checks, B) nats/token."""
+        return -self.log_probs.mean(dim=2)
+
+    @property
+    def first_exact_step(self) -> Tensor:
+        """(B,): updates made when a check first found all target logits the largest, or -1."""
+        return self._first(self.largest.all(dim=2))
+
+    @property
+    def first_right_step(self) -> Tensor:
+        """(B, n): updates made when a check first found each target's logit the largest, or -1."""
+        return self._first(self.largest)
+
+    def _first(self, table: Tensor) -> Tensor:
+        return torch.where(table.any(dim=0), self.steps[table.int().argmax(dim=0)], -1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,16 +109,19 @@ class Verdict:
         return self.correct.all(dim=1)
 
 
-def check_fits(n_target: int, k: int, block_size: int) -> None:
-    """Raise `InputError` unless `n_target` tokens after `k` vectors fit in the block."""
+def fits(n_target: int, k: int, block_size: int) -> bool:
+    """Return whether `n_target` tokens can be said after `k` vectors within the block."""
+    return (n_target if k == PARALLEL else k + n_target - 1) <= block_size
+
+
+def check_fits(n_target: int, block_size: int, *, what: str) -> None:
+    """Raise `InputError` unless the parallel reading of `n_target` tokens fits in the block."""
     if n_target < 1:
-        raise InputError("invert.sentence: at least one token is required, got an empty sentence")
-    positions = n_target if k == PARALLEL else k + n_target - 1
-    if positions > block_size:
-        what = "the parallel reading" if k == PARALLEL else f"a prefix of {k} vectors"
+        raise InputError(f"invert, {what}: at least one token is required, got an empty sentence")
+    if not fits(n_target, PARALLEL, block_size):
         raise InputError(
-            f"invert.sentence: {what} of its {n_target} tokens needs {positions} positions, the "
-            f"model's block has {block_size}: shorten the sentence or the prefix"
+            f"invert, {what}: at most model.block_size = {block_size} tokens are required, got "
+            f"{n_target}: shorten it"
         )
 
 
@@ -105,10 +139,16 @@ def initial_vectors(
     return mean + noise * std * draw
 
 
+def target_hidden(model: GPT, vectors: Tensor, target: Tensor, *, parallel: bool) -> Tensor:
+    """Return the states from which the target is predicted: (B, k, C) and (n,) → (B, n, C)."""
+    x = vectors if parallel else torch.cat([vectors, _teacher(model, vectors, target)], dim=1)
+    return model.hidden(x)[:, -len(target) :]
+
+
 def target_logits(model: GPT, vectors: Tensor, target: Tensor, *, parallel: bool) -> Tensor:
     """Return the logits of each target position: (B, k, C) and (n,) → (B, n, V)."""
-    x = vectors if parallel else torch.cat([vectors, _teacher(model, vectors, target)], dim=1)
-    return model.lm_head(model.hidden(x)[:, -len(target) :])  # type: ignore[no-any-return]
+    logits: Tensor = model.lm_head(target_hidden(model, vectors, target, parallel=parallel))
+    return logits
 
 
 def _teacher(model: GPT, vectors: Tensor, target: Tensor) -> Tensor:
@@ -128,29 +168,72 @@ def invert(
     """Minimise the mean cross-entropy of `target` (n,) over `vectors`; the model stays as it is.
 
     Adam with a rate that falls to zero along a cosine. It goes on past the first exact match,
-    which has no margin yet.
+    which has no margin yet. Every `CHECK_EVERY` steps, and at the end, the whole vocabulary is
+    computed; in between only its `Rivals`, three quarters of the work being the output layer.
     """
     vectors = vectors.detach().clone().requires_grad_(True)
     optimizer = torch.optim.Adam([vectors], lr=params.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, params.steps)
-    losses: list[Tensor] = []
-    first_exact = torch.full((len(vectors),), -1)
-    labels = target.expand(len(vectors), -1)  # (B, n)
+    checks = [*range(0, params.steps, CHECK_EVERY), params.steps]
+    found: list[Rivals] = []
     for step in range(params.steps):
-        logits = target_logits(model, vectors, target, parallel=parallel)  # (B, n, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-        per_restart = loss.view(labels.shape).mean(dim=1)  # (B,)
-        exact = (logits.argmax(dim=-1) == target).all(dim=1).cpu()
-        first_exact[exact & (first_exact < 0)] = step
-        losses.append(per_restart.detach().cpu())
+        hidden = target_hidden(model, vectors, target, parallel=parallel)  # (B, n, C)
+        if step == checks[len(found)]:
+            found.append(Rivals(model, hidden.detach(), target))
         optimizer.zero_grad(set_to_none=True)
-        per_restart.sum().backward()  # type: ignore[no-untyped-call]
+        found[-1].losses(hidden).mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         on_step()
+    with torch.no_grad():
+        hidden = target_hidden(model, vectors, target, parallel=parallel)
+    found.append(Rivals(model, hidden, target))
     return Inversion(
-        vectors=vectors.detach().cpu(), losses=torch.stack(losses), first_exact_step=first_exact
+        vectors=vectors.detach().cpu(),
+        steps=torch.tensor(checks),
+        log_probs=torch.stack([rivals.log_probs.cpu() for rivals in found]),
+        largest=torch.stack([rivals.largest.cpu() for rivals in found]),
     )
+
+
+class Rivals:
+    """The tokens that now have some probability anywhere, for which the loss will be computed.
+
+    What all others have together is kept, position by position, as it is at this moment.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: GPT, hidden: Tensor, target: Tensor) -> None:
+        """Take the states (B, n, C) that predict `target` (n,)."""
+        at = target.expand(len(hidden), -1)[..., None]  # (B, n, 1)
+        shares: Tensor = model.lm_head(hidden)  # (B, n, V): logits, in place made probabilities
+        highest = shares.amax(dim=-1, keepdim=True)
+        own = shares.gather(-1, at) - highest
+        shares = shares.sub_(highest).exp_()
+        total = shares.sum(dim=-1, keepdim=True)
+        self.largest = (own == 0).squeeze(-1)  # (B, n)
+        self.log_probs = (own - total.log()).squeeze(-1)  # (B, n)
+
+        most = shares.div_(total).flatten(0, 1).amax(dim=0)  # (V,)
+        most[target] = math.inf
+        tokens = most.topk(min(MOST_RIVALS, len(most))).indices
+        self.rows = model.lm_head.weight[tokens]  # (R, C)
+        place = torch.empty_like(most, dtype=torch.long)
+        place[tokens] = torch.arange(len(tokens), device=place.device)
+        self.labels = place[at.squeeze(-1)]  # (B, n)
+        # What the others weigh together, log Σ exp, and how that grows with the state: a tangent.
+        shares[..., tokens] = 0
+        rest = shares.sum(dim=-1, keepdim=True)
+        self.hidden = hidden
+        self.rest = ((rest * total).log() + highest).squeeze(-1)  # (B, n)
+        self.slope = shares @ model.lm_head.weight / rest.clamp(min=1e-30)  # (B, n, C)
+
+    def losses(self, hidden: Tensor) -> Tensor:
+        """Return -log p of each target token in nats: (B, n, C) → (B, n)."""
+        rest = self.rest + ((hidden - self.hidden) * self.slope).sum(dim=-1)
+        logits = torch.cat([hidden @ self.rows.t(), rest[..., None]], dim=-1)  # (B, n, R + 1)
+        losses = F.cross_entropy(logits.flatten(0, 1), self.labels.flatten(), reduction="none")
+        return losses.view(self.labels.shape)
 
 
 @torch.no_grad()
@@ -167,6 +250,14 @@ def nearest_rows(model: GPT, tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
+def say(model: GPT, vectors: Tensor, n_tokens: int, *, parallel: bool) -> Tensor:
+    """Return what the model says by itself given `vectors`: (B, k, C) → (B, n_tokens)."""
+    if parallel:
+        return model.forward_embeddings(vectors).argmax(dim=-1)
+    return generate_greedy(model, vectors, n_tokens)
+
+
+@torch.no_grad()
 def judge(model: GPT, target: Tensor, vectors: Tensor, *, parallel: bool) -> Verdict:
     """Return what the model says given `vectors` (B, k, C): the target helps only to compare.
 
@@ -175,10 +266,7 @@ def judge(model: GPT, target: Tensor, vectors: Tensor, *, parallel: bool) -> Ver
     """
     vectors = vectors.to(model.device)
     n = len(target)
-    if parallel:
-        said = model.forward_embeddings(vectors).argmax(dim=-1)  # (B, n)
-    else:
-        said = generate_greedy(model, vectors, n)
+    said = say(model, vectors, n, parallel=parallel)
     logits = target_logits(model, vectors, target, parallel=parallel)  # (B, n, V)
     index = target.expand(len(vectors), n)[..., None]  # (B, n, 1)
     own = logits.gather(-1, index).squeeze(-1)  # (B, n)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from looking_glass.cross_entropy import linear_cross_entropy
 from looking_glass.model import GPT
 from looking_glass.token_table import TokenTable, Vocabulary
 
@@ -81,11 +82,10 @@ class Learner(nn.Module):
         outputs = inputs if self.outputs is self.inputs else self.outputs(forms)
         hidden = self.model.hidden(F.embedding(self.row_of[tokens], inputs))  # (B, T, C)
         bias = torch.cat([weights.new_zeros(len(outputs) - len(forms)), weights])  # (S + F,)
-        # float: the sum over so many tokens is too fine for bfloat16.
-        logits = F.linear(hidden.flatten(0, 1), outputs, bias).float()  # (B T, S + F)
         rows = self.row_of[targets].flatten()
+        loss = linear_cross_entropy(hidden.flatten(0, 1), outputs, bias, rows)
         # A target counts once, however many tokens share its form.
-        return F.cross_entropy(logits, rows) + bias[rows].mean()
+        return loss + bias[rows].mean()
 
     @torch.no_grad()
     def fold(self) -> None:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from looking_glass.figures import Colors, reading_label, visible
 from looking_glass.params import Section
+from looking_glass.phrases import joined, nats, percent, quoted
 
 TEMPLATES = Path(__file__).parent / "templates"
 BlockName = Literal["first", "last"]
@@ -155,49 +156,6 @@ def compare_blocks(first: Choice, last: Choice) -> list[str]:
     return sentences
 
 
-def explain_inversion(metrics: Metrics, tokens: pd.DataFrame) -> list[str]:
-    """Return sentences on which readings say the sentence, and what stands in the way."""
-    sentences: list[str] = []
-    for name, reading in metrics.items():
-        label = reading_label(name)
-        label = label[0].upper() + label[1:]
-        rate = reading["exact_rate"]
-        done = (
-            "every restart says exactly the sentence"
-            if rate == 1
-            else "no restart says the sentence"
-            if rate == 0
-            else f"{percent(rate)} of the restarts say exactly the sentence"
-        )
-        sentence = (
-            f"{label}: {done}; {percent(reading['token_accuracy'])} of the tokens are right, "
-            f"at {reading['loss']:.2f} nats per token."
-        )
-        if rate == 1:
-            sentence += (
-                f" The first match came at step {reading['first_exact_step']}; by now every target "
-                f"token leads its best rival by at least {reading['smallest_gap']:.2f} in logits."
-            )
-        sentences.append(sentence)
-    by_reach = tokens.sort_values("parallel", kind="stable")
-    hardest, easiest = by_reach.iloc[0], by_reach.iloc[-1]
-    hard, easy = visible(hardest["text"]), visible(easiest["text"])
-    sentences.append(
-        f"With every input free, the hardest token is still “{hard}”: it reaches "
-        f"{percent(hardest['parallel'])} in the best restart, where “{easy}” reaches "
-        f"{percent(easiest['parallel'])}. Their output rows have the lengths "
-        f"{hardest['output_row_norm']:.2f} and {easiest['output_row_norm']:.2f}: the last "
-        "LayerNorm bounds the state that a row is multiplied with, so a short row bounds the logit."
-    )
-    sentences.append(
-        f"The output row most alike to that of “{hard}” is that of "
-        f"“{visible(hardest['nearest_row'])}” (cosine {hardest['nearest_row_cosine']:.2f}), and to "
-        f"that of “{easy}” that of “{visible(easiest['nearest_row'])}” (cosine "
-        f"{easiest['nearest_row_cosine']:.2f}): what raises a token raises those alike to it."
-    )
-    return sentences
-
-
 def explain_loss(metrics: Metrics) -> str:
     """Return a sentence that compares the model with its baselines."""
     loss, baselines = metrics["val_loss"], metrics["baseline_val_loss"]
@@ -229,28 +187,6 @@ def explain_underflow(metrics: Metrics) -> str:
         f"{n} on, while the sum of their logarithms over all {whole['tokens']} tokens is "
         f"{whole['nats']:.2f} nats: nothing is lost in it."
     )
-
-
-def joined(names: list[str]) -> str:
-    """Return names as a phrase: "a", "a and b", "a, b and c"."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def quoted(words: pd.Series) -> str:
-    """Return words as running text."""
-    return " ".join(words)
-
-
-def percent(share: float) -> str:
-    """Return a share as a percentage: one decimal, or two significant digits below 1 %."""
-    if share >= 0.9995 or share == 0:
-        return f"{share:.0%}"
-    return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
-
-
-def nats(value: float) -> str:
-    """Return a difference of log-probabilities with its unit, to three significant digits."""
-    return f"{value:.3g} nats"
 
 
 def data_uri(png: bytes) -> str:

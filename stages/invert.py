@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from looking_glass import inversion_tables as tables
+from looking_glass import robustness
 from looking_glass.artifacts import (
     read_tensors,
     whole_directory,
@@ -16,19 +21,23 @@ from looking_glass.artifacts import (
     write_json,
     write_tensors,
 )
-from looking_glass.compute import ComputeParams, prepare
+from looking_glass.ceiling import ceilings, loudest_vectors
+from looking_glass.compute import ComputeParams, prepare, side_by_side
+from looking_glass.corpus import read_corpus
 from looking_glass.errors import run_stage
 from looking_glass.inversion import (
     PARALLEL,
     Inversion,
     InvertParams,
+    ReadingParams,
     Verdict,
     check_fits,
+    fits,
     initial_vectors,
     invert,
     judge,
-    nearest_rows,
 )
+from looking_glass.inversion_tables import Sentence, best_restart, name_of
 from looking_glass.model import (
     GPT,
     MERGES_FILE,
@@ -37,131 +46,228 @@ from looking_glass.model import (
     weights_sha256,
 )
 from looking_glass.params import load_section
+from looking_glass.search import search
 from looking_glass.tokenizer import Tokenizer
 
-MODEL, VECTORS = Path("data/model"), Path("data/inversion")
+MODEL, TOKENS, VECTORS = Path("data/model"), Path("data/tokens"), Path("data/inversion")
 METRICS = Path("metrics/invert.json")
 REPORTS = Path("reports/invert")
+CLOUD = 2000  # of the book's most frequent tokens: what learned vectors are compared with
 
 
 def main() -> None:
-    """Write the vectors of every reading, then judge them as they lie on disk."""
-    params = load_section(InvertParams, "invert")
-    device = prepare(load_section(ComputeParams, "compute"))
+    """Write the vectors of every sentence and reading, then judge them as they lie on disk."""
+    params, compute = load_section(InvertParams, "invert"), load_section(ComputeParams, "compute")
+    device = prepare(compute)
     model = load_checkpoint(MODEL, device)
     tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
-    tokens = tokenizer.encode(params.sentence)
+    wanted = targets_of(params, tokenizer)
+    for name, tokens in wanted.items():
+        check_fits(len(tokens), model.config.block_size, what=name)
     lengths = (PARALLEL, *params.prefix.lengths)
-    for k in lengths:
-        check_fits(len(tokens), k, model.config.block_size)
-    target = torch.tensor(tokens, device=device)
 
     before = weights_sha256(model)
-    found = {k: optimise(model, target, k, params) for k in lengths}
+    found = optimise_all(model, wanted, params, compute)
     assert weights_sha256(model) == before, "the frozen model was changed"
     with whole_directory(VECTORS) as directory:
-        for k, inversion in found.items():
-            write_tensors(
-                directory / f"{name_of(k)}.safetensors", {"vectors": inversion.vectors.numpy()}
-            )
+        for name, readings in found.items():
+            for k, inversion in readings.items():
+                vectors = {"vectors": inversion.vectors.numpy()}
+                write_tensors(directory / f"{name}_{name_of(k)}.safetensors", vectors)
 
-    fresh = load_checkpoint(MODEL, device)
-    verdicts = {k: judge(fresh, target, saved_vectors(k), parallel=k == PARALLEL) for k in lengths}
-    write_csv(REPORTS / "loss.csv", loss_table(found))
-    write_csv(REPORTS / "restarts.csv", restart_table(found, verdicts, tokenizer))
-    write_csv(REPORTS / "tokens.csv", token_table(fresh, tokenizer, tokens, verdicts))
-    write_json(METRICS, {name_of(k): summary(found[k], verdicts[k]) for k in lengths})
-
-
-def name_of(k: int) -> str:
-    """Return what a reading is called in files and metrics."""
-    return "parallel" if k == PARALLEL else f"prefix_{k}"
-
-
-def saved_vectors(k: int) -> Tensor:
-    """Return one reading's vectors as they lie on disk: (B, k, C)."""
-    return torch.from_numpy(read_tensors(VECTORS / f"{name_of(k)}.safetensors")["vectors"])
-
-
-def optimise(model: GPT, target: Tensor, k: int, params: InvertParams) -> Inversion:
-    """Optimise one reading from its own seed, so that no reading depends on which others run."""
-    reading = params.parallel if k == PARALLEL else params.prefix
-    generator = torch.Generator().manual_seed(params.seed + k)
-    start = initial_vectors(
-        model, reading.restarts, k or len(target), noise=params.init_noise, generator=generator
+    model = load_checkpoint(MODEL, device)
+    sentences = side_by_side(
+        lambda name: assess(
+            model, tokenizer, name, wanted[name], found[name], saved_vectors(name, found[name])
+        ),
+        wanted,
+        compute,
     )
-    with tqdm(total=reading.steps, desc=name_of(k), unit="step", disable=None) as bar:
-        found = invert(model, target, start, reading, parallel=k == PARALLEL, on_step=bar.update)
-    print(f"{name_of(k)}: {found.losses[0].mean():.3f} → {found.losses[-1].mean():.3f} nats/token")
+    first = sentences[0]
+    counts = np.bincount(read_corpus(TOKENS).train, minlength=model.config.vocab_size)
+    cloud = torch.from_numpy(np.argsort(-counts, kind="stable")[:CLOUD].copy())
+    usual = tables.usual_distance(model, cloud)
+    replies = side_by_side(
+        lambda k: speak_in_tokens(model, tokenizer, first, k, params), searched_in(first), compute
+    )
+    write_csv(REPORTS / "frontier.csv", tables.frontier_table(sentences))
+    write_csv(REPORTS / "loss.csv", tables.loss_table(first.found, lengths))
+    write_csv(REPORTS / "steps.csv", tables.step_table(first, tokenizer.decode_each(first.tokens)))
+    write_csv(REPORTS / "restarts.csv", tables.restart_table(first, tokenizer))
+    rows = [tables.target_table(model, tokenizer, sentence, counts) for sentence in sentences]
+    write_csv(REPORTS / "tokens.csv", pd.concat(rows, ignore_index=True))
+    write_csv(REPORTS / "words.csv", tables.word_table(model, tokenizer, first, usual))
+    write_csv(REPORTS / "map.csv", tables.map_table(model, tokenizer, first, cloud))
+    write_csv(REPORTS / "replies.csv", pd.concat(replies, ignore_index=True))
+    write_json(METRICS, metrics_of(model, first, params))
+
+
+def targets_of(params: InvertParams, tokenizer: Tokenizer) -> dict[str, list[int]]:
+    """Return the tokens of the sentence and of each control, by name."""
+    texts = {f"control_{i}": text for i, text in enumerate(params.controls, start=1)}
+    wanted = {"sentence": params.sentence, **texts}
+    targets = {name: tokenizer.encode(text) for name, text in wanted.items()}
+    if params.random_control:
+        generator = torch.Generator().manual_seed(params.seed)
+        n = (params.random_control,)
+        drawn = torch.randint(tokenizer.vocab_size - 1, n, generator=generator)  # no <|endoftext|>
+        targets["random"] = drawn.tolist()
+    return targets
+
+
+def optimise_all(
+    model: GPT, wanted: dict[str, list[int]], params: InvertParams, compute: ComputeParams
+) -> dict[str, dict[int, Inversion]]:
+    """Optimise every reading of every sentence that fits in the block, several at a time."""
+    lengths = (PARALLEL, *params.prefix.lengths)
+    jobs: list[tuple[str, int]] = []
+    for name, tokens in wanted.items():
+        for k in lengths:
+            if fits(len(tokens), k, model.config.block_size):
+                jobs.append((name, k))
+            else:
+                print(f"{name}, {name_of(k)}: left out, its {len(tokens)} tokens overrun the block")
+    total = sum(reading_of(k, params).steps for _, k in jobs)
+    with tqdm(total=total, desc="inversion", unit="step", disable=None) as bar:
+
+        def run(job: tuple[str, int]) -> Inversion:
+            name, k = job
+            found = optimise(model, wanted[name], k, params, on_step=bar.update)
+            losses = found.losses.mean(dim=1)
+            bar.write(f"{name}, {name_of(k)}: {losses[0]:.3f} → {losses[-1]:.3f} nats/token")
+            return found
+
+        results = side_by_side(run, jobs, compute)
+    found: dict[str, dict[int, Inversion]] = {name: {} for name in wanted}
+    for (name, k), result in zip(jobs, results, strict=True):
+        found[name][k] = result
     return found
 
 
-def loss_table(found: dict[int, Inversion]) -> pd.DataFrame:
-    """Return a row per step: each reading's mean loss over its restarts, in nats/token."""
-    columns = {name_of(k): pd.Series(f.losses.mean(dim=1).numpy()) for k, f in found.items()}
-    return pd.DataFrame(columns).rename_axis("step").reset_index()
-
-
-def restart_table(
-    found: dict[int, Inversion], verdicts: dict[int, Verdict], tokenizer: Tokenizer
-) -> pd.DataFrame:
-    """Return a row per reading and restart: what the model said, and how surely."""
-    return pd.DataFrame(
-        {
-            "reading": name_of(k),
-            "restart": restart,
-            "exact": int(verdict.exact[restart]),
-            "loss": -float(verdict.log_probs[restart].mean()),
-            "smallest_gap": float(verdict.gaps[restart].min()),
-            "first_exact_step": int(found[k].first_exact_step[restart]),
-            "said": tokenizer.decode(verdict.said[restart].tolist()),
-        }
-        for k, verdict in verdicts.items()
-        for restart in range(len(verdict.exact))
+def optimise(
+    model: GPT,
+    tokens: list[int],
+    k: int,
+    params: InvertParams,
+    *,
+    on_step: Callable[[], object] = lambda: None,
+) -> Inversion:
+    """Optimise one reading from its own seed, so that none depends on which others run."""
+    target, reading = torch.tensor(tokens, device=model.device), reading_of(k, params)
+    generator = torch.Generator().manual_seed(params.seed + k)
+    start = initial_vectors(
+        model, reading.restarts, k or len(tokens), noise=params.init_noise, generator=generator
     )
+    return invert(model, target, start, reading, parallel=k == PARALLEL, on_step=on_step)
 
 
-def token_table(
-    model: GPT, tokenizer: Tokenizer, tokens: list[int], verdicts: dict[int, Verdict]
-) -> pd.DataFrame:
-    """Return a row per target token: its probability in each reading's best restart, and unaided.
+def reading_of(k: int, params: InvertParams) -> ReadingParams:
+    """Return how the reading with `k` vectors is optimised."""
+    return params.parallel if k == PARALLEL else params.prefix
 
-    Unaided is what the model gives it after the sentence's own true tokens; the first has none.
-    """
+
+def assess(
+    model: GPT,
+    tokenizer: Tokenizer,
+    name: str,
+    tokens: list[int],
+    found: Mapping[int, Inversion],
+    vectors: Mapping[int, Tensor],
+) -> Sentence:
+    """Return a sentence with its ceilings, and the verdicts on the vectors of each reading."""
     target = torch.tensor(tokens, device=model.device)
-    table = pd.DataFrame(
-        {
-            "position": range(len(tokens)),
-            "token": tokens,
-            "text": tokenizer.decode_each(tokens),
-            "output_row_norm": model.lm_head.weight[target].norm(dim=1).tolist(),
-        }
+    verdicts: dict[int, Verdict] = {
+        k: judge(model, target, vectors[k], parallel=k == PARALLEL) for k in found
+    }
+    return Sentence(
+        name=name,
+        text=tokenizer.decode(tokens),
+        tokens=tokens,
+        ceilings=ceilings(model, target),
+        found=found,
+        verdicts=verdicts,
     )
-    nearest, cosine = nearest_rows(model, target)
-    table["nearest_row"] = tokenizer.decode_each(nearest.tolist())
-    table["nearest_row_cosine"] = cosine.tolist()
-    if len(tokens) > 1:
-        # The first token's own embedding, as a prefix of one vector: the text runs on from it.
-        own = judge(model, target[1:], model.embed(target[:1])[None], parallel=False)
-        table["unaided"] = [float("nan"), *own.log_probs[0].exp().tolist()]
-        table["unaided_rank"] = pd.array([pd.NA, *own.ranks[0].tolist()], dtype="Int64")
-    for k, verdict in verdicts.items():
-        best = int(verdict.log_probs.mean(dim=1).argmax())
-        table[name_of(k)] = verdict.log_probs[best].exp().tolist()
-    return table
 
 
-def summary(inversion: Inversion, verdict: Verdict) -> dict[str, object]:
-    """Return one reading's metrics, over all its restarts."""
-    reached = inversion.first_exact_step[inversion.first_exact_step >= 0]
+def saved_vectors(name: str, lengths: Iterable[int]) -> dict[int, Tensor]:
+    """Return one sentence's vectors in each reading as they lie on disk: (B, k, C)."""
+    paths = {k: VECTORS / f"{name}_{name_of(k)}.safetensors" for k in lengths}
+    return {k: torch.from_numpy(read_tensors(path)["vectors"]) for k, path in paths.items()}
+
+
+def searched_in(sentence: Sentence) -> list[int]:
+    """Return the readings for which real tokens are searched: parallel and the longest prefix."""
+    return sorted({PARALLEL, max(sentence.found)})
+
+
+def speak_in_tokens(
+    model: GPT, tokenizer: Tokenizer, sentence: Sentence, k: int, params: InvertParams
+) -> pd.DataFrame:
+    """Return what the model says when fed real tokens: the vectors' nearest, and searched ones."""
+    target, parallel = torch.tensor(sentence.tokens, device=model.device), k == PARALLEL
+    vectors = sentence.found[k].vectors[best_restart(sentence.verdicts[k])]
+    nearest = tables.nearest_tokens(model, vectors)[0][:, 0]
+    generator = torch.Generator().manual_seed(params.seed + k)
+    found = search(model, target, nearest, params.search, parallel=parallel, generator=generator)
+    rows: list[dict[str, Any]] = []
+    for source, tokens in (("nearest", nearest), ("searched", found.tokens)):
+        reply = judge(model, target, model.embed(tokens)[None], parallel=parallel)
+        rows.append(
+            {
+                "reading": name_of(k),
+                "source": source,
+                "tokens": tokenizer.decode(tokens.tolist()),
+                "said": tokenizer.decode(reply.said[0].tolist()),
+                "correct": int(reply.correct.sum()),
+                "loss": -float(reply.log_probs.mean()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def metrics_of(model: GPT, sentence: Sentence, params: InvertParams) -> dict[str, Any]:
+    """Return the sentence's metrics: its ceiling, what each reading reached, how robustly."""
+    target, limit = torch.tensor(sentence.tokens, device=model.device), sentence.ceilings
+    loudest = judge(model, target, loudest_vectors(model, limit.points), parallel=True)
+    readings = {}
+    for k, verdict in sentence.verdicts.items():
+        readings[name_of(k)] = tables.summary(sentence.found[k], verdict)
+        if verdict.exact.any():
+            readings[name_of(k)] |= robustness_of(model, target, sentence, k, params)
     return {
-        "exact_rate": float(verdict.exact.float().mean()),
-        "token_accuracy": float(verdict.correct.float().mean()),
-        "loss": -float(verdict.log_probs.mean()),
-        "best_loss": -float(verdict.log_probs.mean(dim=1).max()),
-        "smallest_probability": float(verdict.log_probs.min().exp()),
-        "smallest_gap": float(verdict.gaps.min()),
-        "first_exact_step": int(reached.min()) if len(reached) else None,
+        "ceiling": {
+            "lowest_possible_loss": -float(limit.upper.mean()),
+            "largest_gap_between_bounds": float((limit.upper - limit.lower).max()),
+            "loudest_vectors_loss": -float(loudest.log_probs.mean()),
+            "loudest_vectors_exact": bool(loudest.exact[0]),
+            "tokens_that_can_be_argmax": sum(can is True for can in limit.can_be_argmax),
+        },
+        "readings": readings,
+    }
+
+
+def robustness_of(
+    model: GPT, target: Tensor, sentence: Sentence, k: int, params: InvertParams
+) -> dict[str, float]:
+    """Return what shares of the exact restarts survive other arithmetic, and the noise radius."""
+    verdict, parallel = sentence.verdicts[k], k == PARALLEL
+    saved = saved_vectors(sentence.name, [k])[k]
+    exact = saved[verdict.exact]
+    kept64 = robustness.survives_float64(model, exact, target, parallel=parallel)
+    kept16 = robustness.survives_bfloat16(model, exact, target, parallel=parallel)
+    losses = verdict.log_probs.mean(dim=1).masked_fill(~verdict.exact, -torch.inf)
+    radius = robustness.noise_radius(
+        model,
+        saved[int(losses.argmax())],
+        target,
+        parallel=parallel,
+        trials=params.noise_trials,
+        generator=torch.Generator().manual_seed(params.seed),
+    )
+    return {
+        "exact_in_float64": float(kept64.float().mean()),
+        "exact_in_bfloat16": float(kept16.float().mean()),
+        "noise_radius": radius,
     }
 
 

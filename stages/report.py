@@ -20,6 +20,13 @@ from looking_glass.artifacts import (
     write_text,
 )
 from looking_glass.errors import run_stage
+from looking_glass.inversion_report import (
+    explain_ceiling,
+    explain_controls,
+    explain_readings,
+    explain_tokens,
+    explain_words,
+)
 from looking_glass.params import load_all, load_section
 from looking_glass.report import (
     BlockName,
@@ -28,7 +35,6 @@ from looking_glass.report import (
     compare_blocks,
     data_uri,
     explain_choice,
-    explain_inversion,
     explain_loss,
     explain_underflow,
     render,
@@ -51,8 +57,6 @@ def main() -> None:
         name: to_png(figure, params.dpi)
         for name, figure in draw(metrics, (first, last), params.colors).items()
     }
-    restarts = read_csv(REPORTS / "invert/restarts.csv")
-    targets = read_csv(REPORTS / "invert/tokens.csv")
     sample = read_csv(REPORTS / "logprob/tokens.csv")
     page = render(
         {
@@ -62,9 +66,7 @@ def main() -> None:
             "figures": {name: data_uri(png) for name, png in drawn.items()},
             "loss_text": explain_loss(metrics["train"]),
             "sentence": settings["invert"]["sentence"],
-            "inversion_text": explain_inversion(metrics["invert"], targets),
-            "inversion_tokens": targets["text"].tolist(),
-            "said": best_restarts(restarts),
+            **inversion(metrics["invert"]),
             "first": for_page(first),
             "last": for_page(last),
             "first_text": explain_choice(first),
@@ -81,6 +83,24 @@ def main() -> None:
             write_bytes(directory / f"{name}.png", png)
     write_text(PAGE, page)
     print(f"{PAGE}: {len(page.encode()):,} bytes, {len(drawn)} figures")
+
+
+def inversion(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return what the template says of the inversion."""
+    folder = REPORTS / "invert"
+    tokens, frontier = read_csv(folder / "tokens.csv"), read_csv(folder / "frontier.csv")
+    tokens = tokens[tokens["sentence"] == "sentence"]
+    limit, words = metrics["ceiling"], read_csv(folder / "words.csv")
+    return {
+        "ceiling_text": explain_ceiling(limit, len(tokens)),
+        "readings_text": explain_readings(metrics["readings"], limit["lowest_possible_loss"]),
+        "tokens_text": explain_tokens(tokens),
+        "controls_text": explain_controls(frontier),
+        "words_text": explain_words(words, read_csv(folder / "replies.csv"), tokens),
+        "said": best_restarts(read_csv(folder / "restarts.csv")),
+        "targets": tokens.to_dict("records"),
+        "readings": list(metrics["readings"]),
+    }
 
 
 def read_choice(block: BlockName) -> Choice:
@@ -109,10 +129,7 @@ def draw(
             train["kept_step"],
             colors,
         ),
-        "inversion_loss": figures.inversion_loss(read_csv(REPORTS / "invert/loss.csv"), colors),
-        "inversion_tokens": figures.inversion_tokens(
-            read_csv(REPORTS / "invert/tokens.csv"), list(metrics["invert"]), colors
-        ),
+        **draw_inversion(metrics["invert"], colors),
         "surprisal": figures.surprisal(sample[sample["in_sentence"] == 1], colors),
         "underflow": figures.underflow(sample, colors),
     }
@@ -125,6 +142,23 @@ def draw(
             choice.words, choice.eleventh, choice.block, colors
         )
     return drawn
+
+
+def draw_inversion(metrics: dict[str, Any], colors: figures.Colors) -> dict[str, Figure]:
+    """Return the figures of the inversion by name."""
+    folder = REPORTS / "invert"
+    tokens = read_csv(folder / "tokens.csv")
+    tokens = tokens[tokens["sentence"] == "sentence"]
+    lowest = metrics["ceiling"]["lowest_possible_loss"]
+    return {
+        "inversion_loss": figures.inversion_loss(read_csv(folder / "loss.csv"), lowest, colors),
+        "inversion_steps": figures.inversion_steps(
+            read_csv(folder / "steps.csv"), tokens["ceiling_upper"].tolist(), colors
+        ),
+        "inversion_tokens": figures.inversion_tokens(tokens, list(metrics["readings"]), colors),
+        "inversion_grid": figures.success_grid(read_csv(folder / "frontier.csv"), colors),
+        "inversion_map": figures.embedding_map(read_csv(folder / "map.csv"), colors),
+    }
 
 
 def to_png(figure: Figure, dpi: int) -> bytes:

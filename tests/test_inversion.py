@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
+from looking_glass import inversion
 from looking_glass.artifacts import read_tensors, write_tensors
 from looking_glass.errors import InputError
 from looking_glass.inversion import (
     PARALLEL,
     ReadingParams,
+    Rivals,
     check_fits,
+    fits,
     initial_vectors,
     invert,
     judge,
@@ -44,30 +47,69 @@ def test_parallel_inversion_is_exact_in_every_restart_and_touches_no_weight() ->
     assert (verdict.gaps > 0).all()
     assert (verdict.ranks == 1).all()
     assert weights_sha256(model) == before
-    assert found.losses.shape == (150, 4)
+    assert found.steps.tolist() == [0, 20, 40, 60, 80, 100, 120, 140, 150]
+    assert found.losses.shape == (9, 4)
     assert (found.losses[-1] < found.losses[0]).all()
     final = -verdict.log_probs.mean(dim=1)
-    assert torch.allclose(final, found.losses[-1], atol=0.01), "the rate ends at zero"
+    assert torch.allclose(final, found.losses[-1], atol=1e-4), "the last check is of what is kept"
 
 
-def test_the_first_exact_step_is_when_the_argmax_was_first_right() -> None:
+def replay(model: GPT, vectors: Tensor, steps: int) -> list[Tensor]:
+    """Return the logits before each of the first `steps` updates of a plain loop, and after."""
+    vectors = vectors.clone().requires_grad_(True)
+    optimizer = torch.optim.Adam([vectors], lr=PARAMS.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, PARAMS.steps)
+    seen = []
+    for _ in range(steps):
+        logits = target_logits(model, vectors, TARGET, parallel=True)
+        seen.append(logits.detach()[0])
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(logits[0], TARGET).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    return [*seen, target_logits(model, vectors, TARGET, parallel=True).detach()[0]]
+
+
+def test_first_steps_are_the_first_checks_that_find_the_argmax_right() -> None:
     model = make_model(n_embd=32)
     found = invert(model, TARGET, start(model, 5), PARAMS, parallel=True)
-    for restart, step in enumerate(found.first_exact_step.tolist()):
-        assert step > 0
-        # The rate depends on how many steps there are to be: replay them by stopping early.
-        losses: list[bool] = []
-        vectors = start(model, 5)[restart : restart + 1].clone().requires_grad_(True)
-        optimizer = torch.optim.Adam([vectors], lr=PARAMS.learning_rate)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, PARAMS.steps)
-        for _ in range(step + 1):
-            logits = target_logits(model, vectors, TARGET, parallel=True)
-            losses.append(bool((logits.argmax(-1) == TARGET).all()))
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(logits[0], TARGET).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-        assert losses.index(True) == step
+    assert (found.first_exact_step > 0).any()
+    for restart, vectors in enumerate(start(model, 5).split(1)):
+        logits = torch.stack(replay(model, vectors, PARAMS.steps))[found.steps]  # (checks, n, V)
+        right = logits.argmax(-1) == TARGET
+        expected = found.steps[right.all(dim=1).int().argmax()]
+        assert found.first_exact_step[restart] == expected
+        first = found.steps[right.int().argmax(dim=0)]
+        assert torch.equal(found.first_right_step[restart], first)
+        assert (first <= expected).all()
+        log_probs = logits.log_softmax(-1)[:, range(5), TARGET]
+        assert torch.allclose(found.log_probs[:, restart], log_probs, atol=1e-3)
+
+
+def test_what_is_never_reached_has_no_first_step() -> None:
+    model = make_model(n_embd=32)
+    quick = PARAMS.model_copy(update={"steps": 1, "learning_rate": 1e-6})
+    found = invert(model, TARGET, start(model, 1), quick, parallel=False)
+    assert found.first_exact_step.tolist() == [-1] * 4
+
+
+@pytest.mark.parametrize("rivals", [6, 20, 97])
+def test_rivals_give_the_loss_and_gradient_of_the_whole_vocabulary(
+    rivals: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inversion, "MOST_RIVALS", rivals)
+    model = make_model(n_embd=32)
+    hidden = torch.randn(3, len(TARGET), 32).requires_grad_(True)
+    kept = Rivals(model, hidden.detach(), TARGET)
+    logits = model.lm_head(hidden).flatten(0, 1)
+    exact = torch.nn.functional.cross_entropy(logits, TARGET.repeat(3), reduction="none")
+    losses = kept.losses(hidden).flatten()
+    # Where they were taken the others' tangent touches: value and slope are exact.
+    torch.testing.assert_close(losses, exact, atol=1e-4, rtol=1e-4)
+    expected = torch.autograd.grad(exact.sum(), hidden)
+    torch.testing.assert_close(torch.autograd.grad(losses.sum(), hidden), expected)
+    torch.testing.assert_close(kept.log_probs.flatten(), -exact.detach())
+    assert torch.equal(kept.largest.flatten(), logits.argmax(-1) == TARGET.repeat(3))
 
 
 def test_restarts_know_nothing_of_each_other() -> None:
@@ -145,19 +187,19 @@ def test_the_nearest_row_is_the_most_alike_in_direction_and_never_its_own() -> N
     assert cosine.tolist() == pytest.approx([1, 1], abs=1e-6)
 
 
-@pytest.mark.parametrize(("n", "k"), [(16, PARALLEL), (16, 1), (8, 9), (1, 16)])
-def test_what_fits_the_block_exactly_is_taken(n: int, k: int) -> None:
-    check_fits(n, k, block_size=16)
+@pytest.mark.parametrize(
+    ("n", "k", "fitting"),
+    [(16, PARALLEL, True), (17, PARALLEL, False), (16, 1, True), (8, 9, True), (8, 10, False)],
+)
+def test_a_reading_fits_when_the_block_holds_its_positions(n: int, k: int, fitting: bool) -> None:
+    assert fits(n, k, block_size=16) == fitting
 
 
 @pytest.mark.parametrize(
-    ("n", "k", "message"),
-    [
-        (0, PARALLEL, "at least one token is required"),
-        (17, PARALLEL, "needs 17 positions, the model's block has 16"),
-        (8, 10, "a prefix of 10 vectors of its 8 tokens needs 17 positions"),
-    ],
+    ("n", "message"),
+    [(0, "control_1: at least one token is required"), (17, "= 16 tokens are required, got 17")],
 )
-def test_what_does_not_fit_is_refused(n: int, k: int, message: str) -> None:
+def test_what_no_reading_can_hold_is_refused(n: int, message: str) -> None:
+    check_fits(16, block_size=16, what="control_1")
     with pytest.raises(InputError, match=message):
-        check_fits(n, k, block_size=16)
+        check_fits(n, block_size=16, what="control_1")

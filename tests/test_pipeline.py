@@ -17,6 +17,7 @@ import pytest
 import torch
 import yaml
 
+from looking_glass.artifacts import read_csv
 from looking_glass.errors import run_stage
 from looking_glass.resume import fingerprint
 from stages import attention, download, encode, invert, logprob, train
@@ -116,6 +117,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tables: tuple[Path, Path])
         invert__parallel__restarts=2,
         invert__prefix__steps=5,
         invert__prefix__restarts=2,
+        invert__search={"steps": 2, "candidates": 4},
+        invert__noise_trials=4,
         attention__prompt="The cat saw a mouse by the river. It was",
         logprob__max_tokens=30,
     )
@@ -215,6 +218,20 @@ def test_a_page_of_markup_shows_it_as_text(project: Path, tmp_path: Path) -> Non
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
+@pytest.mark.parametrize("sentence", ["I", "Привет, мир 🐿️!", "a b " * 31 + "a b"])
+def test_any_sentence_that_the_block_holds_is_inverted_and_shown(copy: Path, sentence: str) -> None:
+    # The last has 64 tokens, and no prefix but one of a single vector fits beside it.
+    edit(copy, invert__sentence=sentence, invert__controls=[], invert__random_control=0)
+    main_of(invert)()
+    table = read_csv(copy / "reports/invert/frontier.csv")
+    lengths = [1] if len(sentence) > 100 else [1, 3, 9, 27]
+    assert table["reading"].tolist() == ["parallel", *(f"prefix_{k}" for k in lengths)]
+    assert (table["loss"] >= table["lowest_possible_loss"] - 1e-4).all()
+    tokens = read_csv(copy / "reports/invert/tokens.csv")
+    assert ((tokens["ceiling_upper"] - tokens["ceiling_lower"]).abs() < 0.01).all()
+    assert command(copy, "python", "-m", "stages.report").returncode == 0
+
+
 def test_a_killed_training_leaves_nothing_half_done_and_goes_on_to_the_same_bytes(
     project: Path, tmp_path: Path
 ) -> None:
@@ -302,8 +319,16 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "an unknown section": (encode, {"trian": {}}, "unknown section 'trian'"),
     "a mistyped value": (train, {"train__steps": "many"}, "'train.steps': .*got 'many'"),
     "heads that do not divide the width": (train, {"model__n_head": 5}, "divisible by n_head"),
-    "an empty sentence": (invert, {"invert__sentence": ""}, "at least one token is required"),
-    "a sentence over the block": (invert, {"invert__sentence": "a b " * 40}, "has 64: shorten"),
+    "an empty sentence": (
+        invert,
+        {"invert__sentence": ""},
+        "sentence: at least one token is required",
+    ),
+    "a sentence over the block": (
+        invert,
+        {"invert__sentence": "a b " * 40},
+        "64 tokens are required, got 80",
+    ),
     "a prompt of 9 words": (attention, {"attention__prompt": TEN}, "exactly 10 words .* got 9"),
     "a prompt of 11": (attention, {"attention__prompt": TEN + " was a"}, "exactly 10 .* got 11"),
     "a wrong sha256": (download, {"download__book__local__sha256": "0" * 64}, "required sha256 0"),

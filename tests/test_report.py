@@ -9,16 +9,14 @@ import pandas as pd
 import pytest
 
 from looking_glass import figures
+from looking_glass.phrases import count, joined, percent
 from looking_glass.report import (
     Choice,
     agreement,
     compare_blocks,
     explain_choice,
-    explain_inversion,
     explain_loss,
     explain_underflow,
-    joined,
-    percent,
 )
 
 COLORS = figures.Colors(primary="#2f5d8a", secondary="#c8612e", muted="#8a8a8a")
@@ -99,31 +97,6 @@ def test_blocks_are_compared_by_their_own_numbers() -> None:
     assert "3 nats in the first block and 1 nats in the last: the first block's" in text
 
 
-def test_inversion_is_called_exact_only_where_it_was() -> None:
-    tokens = pd.DataFrame(
-        {
-            "text": ["I", " am"],
-            "parallel": [0.5, 0.001],
-            "output_row_norm": [1.0, 0.2],
-            "nearest_row": [" you", " was"],
-            "nearest_row_cosine": [0.5, 0.9],
-        }
-    )
-    reading = {"token_accuracy": 0.5, "loss": 2.0, "smallest_gap": 0.1, "first_exact_step": 7}
-    metrics = {
-        "parallel": {**reading, "exact_rate": 1.0},
-        "prefix_1": {**reading, "exact_rate": 0.0},
-        "prefix_3": {**reading, "exact_rate": 0.25},
-    }
-    text = explain_inversion(metrics, tokens)
-    assert "Parallel: every restart says exactly the sentence" in text[0]
-    assert "first match came at step 7" in text[0]
-    assert text[1].startswith("Prefix of 1 vector: no restart says the sentence")
-    assert text[2].startswith("Prefix of 3 vectors: 25.0% of the restarts say exactly")
-    assert "hardest token is still “␣am”: it reaches 0.1% in the best restart" in text[3]
-    assert "alike to that of “␣am” is that of “␣was” (cosine 0.90)" in text[4]
-
-
 def test_the_model_beats_only_what_it_beats() -> None:
     metrics = {
         "val_loss": 5.1,
@@ -145,6 +118,7 @@ def test_underflow_is_reported_only_where_it_happened() -> None:
 def test_shares_and_lists_read_well() -> None:
     assert [percent(x) for x in (1.0, 0.4567, 0.00123, 0.0)] == ["100%", "45.7%", "0.12%", "0%"]
     assert [joined(list(x)) for x in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+    assert [count(n, "time") for n in (0, 1, 2000)] == ["0 times", "1 time", "2,000 times"]
 
 
 def test_labels_show_white_space_and_no_formula() -> None:

@@ -1,0 +1,177 @@
+"""Where inversion begins to work, and what its special choices change.
+
+    python -m benchmarks.inversion --by-heart 1500 data/by_heart    train a model by heart first
+    python -m benchmarks.inversion --frontier data/model data/by_heart
+    python -m benchmarks.inversion --choices data/model
+
+The sentence, the controls, the readings and their steps are those of params.yaml. The frontier and
+the choices go to benchmarks/*.csv; the model learned by heart goes to the directory named. It has
+the shape of params.yaml, but no dropout, no discount, no decay and weights as they are at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from looking_glass.artifacts import write_csv
+from looking_glass.ceiling import ceilings
+from looking_glass.compute import ComputeParams, prepare, side_by_side
+from looking_glass.corpus import read_corpus
+from looking_glass.inversion import (
+    PARALLEL,
+    Inversion,
+    InvertParams,
+    ReadingParams,
+    initial_vectors,
+    invert,
+    judge,
+)
+from looking_glass.inversion_tables import frontier_table, name_of
+from looking_glass.model import GPT, GPTConfig, ModelParams, load_checkpoint, save_checkpoint
+from looking_glass.params import load_section
+from looking_glass.tokenizer import Tokenizer
+from looking_glass.training import Training, TrainParams, mean_loss, train
+from stages.invert import assess, optimise, reading_of, targets_of
+
+TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--by-heart", nargs=2, metavar=("STEPS", "DIR"))
+    parser.add_argument("--frontier", nargs="+", type=Path, default=[], metavar="DIR")
+    parser.add_argument("--choices", type=Path, metavar="DIR")
+    arguments = parser.parse_args()
+
+    prepare(load_section(ComputeParams, "compute"))
+    if arguments.by_heart:
+        learn_by_heart(int(arguments.by_heart[0]), Path(arguments.by_heart[1]))
+    if arguments.frontier:
+        tables = [frontier(directory) for directory in arguments.frontier]
+        write_csv(HERE / "inversion_frontier.csv", pd.concat(tables, ignore_index=True))
+    if arguments.choices:
+        write_csv(HERE / "inversion_choices.csv", choices(arguments.choices))
+
+
+def learn_by_heart(steps: int, directory: Path) -> None:
+    """Train until the book is known by heart, and save the model as a checkpoint."""
+    corpus, shape = read_corpus(Path("data/tokens")), load_section(ModelParams, "model")
+    params = load_section(TrainParams, "train").model_copy(
+        update={
+            "steps": steps,
+            "learning_rate": 1e-3,
+            "weight_decay": 0.0,
+            "embedding_decay": 0.0,
+            "discount": 0.0,
+            "keep": "last",
+            "evaluate_every": min(steps, 250),
+        }
+    )
+    kept = shape.model_dump(include=set(GPTConfig.__dataclass_fields__))
+    config = GPTConfig(vocab_size=corpus.vocab_size, **{**kept, "dropout": 0.0})
+    torch.manual_seed(params.seed)
+    run = Training(GPT(config), corpus, Tokenizer(*TABLES).token_bytes(), params)
+    train(run, on_evaluation=lambda e: print(f"step {e.step}: training loss {e.train_loss:.3f}"))
+    model = run.finish()
+    print(f"training loss {mean_loss(model, corpus.train):.3f}, in eval mode")
+    save_checkpoint(directory, model.state_dict(), config, vocab=TABLES[0], merges=TABLES[1])
+
+
+def frontier(directory: Path) -> pd.DataFrame:
+    """Return each sentence and reading's row for one model, as the stage `invert` judges them."""
+    params, compute = load_section(InvertParams, "invert"), load_section(ComputeParams, "compute")
+    model, tokenizer = load_checkpoint(directory), Tokenizer(*TABLES)
+    sentences = []
+    for name, tokens in targets_of(params, tokenizer).items():
+        lengths = (PARALLEL, *params.prefix.lengths)
+        jobs = [(tokens, k) for k in lengths]
+        results = side_by_side(lambda job: optimise(model, *job, params), jobs, compute)
+        found = dict(zip(lengths, results, strict=True))
+        vectors = {k: inversion.vectors for k, inversion in found.items()}
+        sentences.append(assess(model, tokenizer, name, tokens, found, vectors))
+    table = frontier_table(sentences)
+    loss = mean_loss(model, read_corpus(Path("data/tokens")).train)
+    table.insert(0, "model", directory.name)
+    table.insert(1, "training_loss", loss)
+    print(table.drop(columns=["text", "restarts"]).to_string(index=False))
+    return table
+
+
+def choices(directory: Path) -> pd.DataFrame:
+    """Return a row per special choice and reading: each changes one thing of the default."""
+    params, compute = load_section(InvertParams, "invert"), load_section(ComputeParams, "compute")
+    model = load_checkpoint(directory)
+    tokens = Tokenizer(*TABLES).encode(params.sentence)
+    target = torch.tensor(tokens)
+    lowest = -float(ceilings(model, target).upper.mean())
+    n_tokens = len(tokens)
+    jobs: list[tuple[str, Tensor, ReadingParams, int]] = []
+    for k in (PARALLEL, max(params.prefix.lengths)):
+        reading, n = reading_of(k, params), k or n_tokens
+
+        def fresh(noise: float, n: int = n, restarts: int = reading.restarts) -> Tensor:
+            generator = torch.Generator().manual_seed(params.seed)
+            return initial_vectors(model, restarts, n, noise=noise, generator=generator)
+
+        default = fresh(1.0)
+        own = model.embed(target.repeat(-(-n // n_tokens))[:n])
+        generator = torch.Generator().manual_seed(params.seed)
+        ids = torch.randint(model.config.vocab_size, (*default.shape[:2], 1), generator=generator)
+        starts = {
+            "start: mean of the embeddings plus their noise": default,
+            "start: a tenth of the noise": fresh(0.1),
+            "start: ten times the noise": fresh(10.0),
+            "start: the sentence's own embeddings": own.expand_as(default),
+            "start: zeros": torch.zeros_like(default),
+            "start: on the scale of token ids": ids + default,
+        }
+        jobs += [(label, start, reading, k) for label, start in starts.items()]
+        for rate in (0.01, 0.03, 0.3, 1.0):
+            changed = reading.model_copy(update={"learning_rate": rate})
+            jobs.append((f"rate: {rate}", default, changed, k))
+        jobs.append(("positions: none", default, reading, k))
+    without = load_checkpoint(directory)
+    without.transformer.wpe.weight.zero_()
+
+    def run(job: tuple[str, Tensor, ReadingParams, int]) -> dict[str, object]:
+        label, start, reading, k = job
+        inverted = without if label == "positions: none" else model
+        return measure(label, inverted, target, start, reading, k, lowest)
+
+    return pd.DataFrame(side_by_side(run, jobs, compute))
+
+
+def measure(
+    label: str,
+    model: GPT,
+    target: Tensor,
+    start: Tensor,
+    reading: ReadingParams,
+    k: int,
+    lowest: float,
+) -> dict[str, object]:
+    """Return what inverting from `start` reached."""
+    found: Inversion = invert(model, target, start, reading, parallel=k == PARALLEL)
+    verdict = judge(model, target, found.vectors, parallel=k == PARALLEL)
+    first = found.first_exact_step[found.first_exact_step >= 0]
+    row = {
+        "choice": label,
+        "reading": name_of(k),
+        "exact_rate": float(verdict.exact.float().mean()),
+        "loss": -float(verdict.log_probs.mean()),
+        "lowest_possible_loss": lowest,
+        "median_first_exact_step": int(first.median()) if len(first) else None,
+    }
+    print(row, flush=True)
+    return row
+
+
+if __name__ == "__main__":
+    main()
