@@ -71,14 +71,19 @@ def learn_by_heart(steps: int, directory: Path) -> None:
             "embedding_decay": 0.0,
             "discount": 0.0,
             "keep": "last",
-            "evaluate_every": min(steps, 250),
+            "evaluate_every": min(steps, 200),
         }
     )
     kept = shape.model_dump(include=set(GPTConfig.__dataclass_fields__))
     config = GPTConfig(vocab_size=corpus.vocab_size, **{**kept, "dropout": 0.0})
     torch.manual_seed(params.seed)
     run = Training(GPT(config), corpus, Tokenizer(*TABLES).token_bytes(), params)
-    train(run, on_evaluation=lambda e: print(f"step {e.step}: training loss {e.train_loss:.3f}"))
+    train(
+        run,
+        on_evaluation=lambda e: print(
+            f"step {e.step}: training loss {e.train_loss:.3f}", flush=True
+        ),
+    )
     model = run.finish()
     print(f"training loss {mean_loss(model, corpus.train):.3f}, in eval mode")
     save_checkpoint(directory, model.state_dict(), config, vocab=TABLES[0], merges=TABLES[1])

@@ -100,7 +100,8 @@ class Ball:
 
     def upper_bound(self, z: Tensor, height: Tensor, gradient: Tensor) -> Tensor:
         """Return the highest point over the ball of the tangent at z: (n,). z may lie outside."""
-        return height + self.radius * gradient.norm(dim=1) - (gradient * z).sum(dim=1)
+        highest: Tensor = height + self.radius * gradient.norm(dim=1) - (gradient * z).sum(dim=1)
+        return highest
 
     def lead(self, z: Tensor, tokens: Tensor) -> Tensor:
         """Return by how much each token's logit exceeds the best other one at its state: (n,)."""

@@ -166,8 +166,7 @@ def inversion_tokens(table: pd.DataFrame, readings: Sequence[str], colors: Color
     """Draw each target token's probability, unaided and in each reading, on a log scale."""
     figure, axes = figure_of(7.5, 4.4)
     x = np.arange(len(table))
-    ceiling = {"color": "#333333", "linestyle": "none", "markersize": 16, "marker": "_"}
-    axes.plot(x, table["ceiling"], label="ceiling", **ceiling)
+    axes.scatter(x, table["ceiling"], s=260, marker="_", color="#333333", label="ceiling")
     axes.plot(x, table["unaided"], "x", color=colors.muted, label="unaided", markersize=7)
     prefixes = [name for name in readings if name != "parallel"]
     for name in readings:
@@ -227,7 +226,7 @@ def success_grid(frontier: pd.DataFrame, colors: Colors) -> Figure:
             if (name, reading) not in cells.index:
                 axes.annotate("does not fit", (j, i), ha="center", va="center", fontsize=8)
                 continue
-            rate, loss = cells.loc[(name, reading), ["exact_rate", "loss"]]
+            rate, loss = (float(cells.loc[(name, reading), key]) for key in ("exact_rate", "loss"))
             axes.annotate(
                 f"{rate:.0%}\n{loss:.2f}",
                 (j, i),

@@ -81,7 +81,8 @@ def explain_tokens(tokens: pd.DataFrame) -> list[str]:
         f"“{visible(hardest['nearest_row'])}” (cosine {hardest['nearest_row_cosine']:.2f}), and "
         "what raises the one raises the other."
     ]
-    prefixes = [name for name in tokens if name.startswith("prefix_") and name.count("_") == 1]
+    names = [str(column) for column in tokens.columns]
+    prefixes = [name for name in names if name.startswith("prefix_") and name.count("_") == 1]
     if not prefixes or len(tokens) == 1:
         return sentences
     longest = prefixes[-1]

@@ -126,12 +126,12 @@ def make_optimizer(learner: Learner, params: TrainParams) -> torch.optim.Optimiz
     """Return AdamW: matrices decay, token embeddings by a rate of their own, vectors not at all."""
     tables = {id(p) for table in (learner.inputs, learner.outputs) for p in table.parameters()}
     learned = [p for p in learner.parameters() if p.requires_grad]
-    decays = {
-        params.embedding_decay: [p for p in learned if id(p) in tables],
-        params.weight_decay: [p for p in learned if id(p) not in tables and p.ndim >= 2],
-        0.0: [p for p in learned if id(p) not in tables and p.ndim < 2],
-    }
-    groups = [{"params": group, "weight_decay": decay} for decay, group in decays.items()]
+    decays = (
+        (params.embedding_decay, [p for p in learned if id(p) in tables]),
+        (params.weight_decay, [p for p in learned if id(p) not in tables and p.ndim >= 2]),
+        (0.0, [p for p in learned if id(p) not in tables and p.ndim < 2]),
+    )
+    groups = [{"params": group, "weight_decay": decay} for decay, group in decays]
     return torch.optim.AdamW(groups, lr=params.learning_rate, betas=(0.9, 0.99), fused=True)
 
 

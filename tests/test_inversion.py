@@ -74,8 +74,10 @@ def test_first_steps_are_the_first_checks_that_find_the_argmax_right() -> None:
     model = make_model(n_embd=32)
     found = invert(model, TARGET, start(model, 5), PARAMS, parallel=True)
     assert (found.first_exact_step > 0).any()
-    for restart, vectors in enumerate(start(model, 5).split(1)):
-        logits = torch.stack(replay(model, vectors, PARAMS.steps))[found.steps]  # (checks, n, V)
+    for restart, vectors in enumerate(start(model, 5)):
+        logits = torch.stack(replay(model, vectors[None], PARAMS.steps))[
+            found.steps
+        ]  # (checks, n, V)
         right = logits.argmax(-1) == TARGET
         expected = found.steps[right.all(dim=1).int().argmax()]
         assert found.first_exact_step[restart] == expected

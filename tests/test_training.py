@@ -88,6 +88,23 @@ def start(
     return Training(GPT(config), corpus or song(), BYTES, settings(**changes))
 
 
+@pytest.mark.parametrize("decays", [(0.0, 0.0), (0.1, 0.1), (0.1, 0.0), (0.0, 0.1), (0.2, 0.1)])
+def test_every_parameter_learns_whatever_the_decays(decays: tuple[float, float]) -> None:
+    matrices, embeddings = decays
+    run = start(weight_decay=matrices, embedding_decay=embeddings)
+    decay_of = {
+        id(p): group["weight_decay"]
+        for group in run.optimizer.param_groups
+        for p in group["params"]
+    }
+    learned = {n: p for n, p in run.learner.named_parameters() if p.requires_grad}
+    assert len(decay_of) == len(learned)
+    for name, parameter in learned.items():
+        table = name.startswith(("inputs", "outputs"))
+        expected = embeddings if table else matrices if parameter.ndim >= 2 else 0.0
+        assert decay_of[id(parameter)] == expected, name
+
+
 def test_targets_are_the_inputs_one_token_later() -> None:
     tokens = np.arange(500, dtype=np.uint16)
     batches = Batches(tokens, block_size=8, batch_size=64, seed=3)
