@@ -22,6 +22,7 @@ from looking_glass.artifacts import write_csv
 from looking_glass.ceiling import ceilings
 from looking_glass.compute import ComputeParams, prepare, side_by_side
 from looking_glass.corpus import read_corpus
+from looking_glass.evaluation import mean_loss
 from looking_glass.inversion import (
     PARALLEL,
     Inversion,
@@ -35,7 +36,7 @@ from looking_glass.inversion_tables import frontier_table, name_of
 from looking_glass.model import GPT, GPTConfig, ModelParams, load_checkpoint, save_checkpoint
 from looking_glass.params import load_section
 from looking_glass.tokenizer import Tokenizer
-from looking_glass.training import Training, TrainParams, mean_loss, train
+from looking_glass.training import Training, TrainParams, train
 from stages.invert import assess, optimise, reading_of, targets_of
 
 TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
@@ -47,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--by-heart", nargs=2, metavar=("STEPS", "DIR"))
     parser.add_argument("--frontier", nargs="+", type=Path, default=[], metavar="DIR")
+    parser.add_argument("--prefix-steps", type=int, help="other than those of params.yaml")
     parser.add_argument("--choices", type=Path, metavar="DIR")
     arguments = parser.parse_args()
 
@@ -54,7 +56,7 @@ def main() -> None:
     if arguments.by_heart:
         learn_by_heart(int(arguments.by_heart[0]), Path(arguments.by_heart[1]))
     if arguments.frontier:
-        tables = [frontier(directory) for directory in arguments.frontier]
+        tables = [frontier(directory, arguments.prefix_steps) for directory in arguments.frontier]
         write_csv(HERE / "inversion_frontier.csv", pd.concat(tables, ignore_index=True))
     if arguments.choices:
         write_csv(HERE / "inversion_choices.csv", choices(arguments.choices))
@@ -89,9 +91,12 @@ def learn_by_heart(steps: int, directory: Path) -> None:
     save_checkpoint(directory, model.state_dict(), config, vocab=TABLES[0], merges=TABLES[1])
 
 
-def frontier(directory: Path) -> pd.DataFrame:
+def frontier(directory: Path, steps: int | None = None) -> pd.DataFrame:
     """Return each sentence and reading's row for one model, as the stage `invert` judges them."""
     params, compute = load_section(InvertParams, "invert"), load_section(ComputeParams, "compute")
+    if steps is not None:
+        changed = params.prefix.model_copy(update={"steps": steps})
+        params = params.model_copy(update={"prefix": changed})
     model, tokenizer = load_checkpoint(directory), Tokenizer(*TABLES)
     sentences = []
     for name, tokens in targets_of(params, tokenizer).items():
@@ -105,6 +110,7 @@ def frontier(directory: Path) -> pd.DataFrame:
     loss = mean_loss(model, read_corpus(Path("data/tokens")).train)
     table.insert(0, "model", directory.name)
     table.insert(1, "training_loss", loss)
+    table.insert(2, "prefix_steps", params.prefix.steps)
     print(table.drop(columns=["text", "restarts"]).to_string(index=False))
     return table
 
@@ -125,17 +131,18 @@ def choices(directory: Path) -> pd.DataFrame:
             generator = torch.Generator().manual_seed(params.seed)
             return initial_vectors(model, restarts, n, noise=noise, generator=generator)
 
-        default = fresh(1.0)
+        default = fresh(params.init_noise)
         own = model.embed(target.repeat(-(-n // n_tokens))[:n])
         generator = torch.Generator().manual_seed(params.seed)
-        ids = torch.randint(model.config.vocab_size, (*default.shape[:2], 1), generator=generator)
+        ids = torch.randint(model.config.vocab_size, default.shape, generator=generator)
         starts = {
-            "start: mean of the embeddings plus their noise": default,
-            "start: a tenth of the noise": fresh(0.1),
-            "start: ten times the noise": fresh(10.0),
+            f"start: mean plus {params.init_noise:g} times the embeddings' noise": default,
+            "start: 0.1 times the noise": fresh(0.1),
+            "start: 1 times the noise": fresh(1.0),
+            "start: 100 times the noise": fresh(100.0),
             "start: the sentence's own embeddings": own.expand_as(default),
             "start: zeros": torch.zeros_like(default),
-            "start: on the scale of token ids": ids + default,
+            "start: as large as token ids": ids.float(),
         }
         jobs += [(label, start, reading, k) for label, start in starts.items()]
         for rate in (0.01, 0.03, 0.3, 1.0):

@@ -29,10 +29,11 @@ from torch.utils.data import Dataset
 
 from looking_glass.compute import ComputeParams, prepare
 from looking_glass.corpus import Corpus, read_corpus
+from looking_glass.evaluation import mean_loss
 from looking_glass.model import GPT, GPTConfig, ModelParams
 from looking_glass.params import load_section
 from looking_glass.tokenizer import Tokenizer
-from looking_glass.training import Batches, Training, TrainParams, mean_loss
+from looking_glass.training import Batches, Training, TrainParams
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 Logits = Callable[[Tensor], Tensor]
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--time-to", type=float, help="validation loss in nats/token")
     parser.add_argument("--patience", type=float, default=15, help="times our own time to it")
     parser.add_argument("--seeds", type=int, nargs="*", default=[])
+    parser.add_argument("--softmax", nargs="*", default=["sampled", "full"], help="for --seeds")
     arguments = parser.parse_args()
 
     prepare(load_section(ComputeParams, "compute"))
@@ -55,7 +57,7 @@ def main() -> None:
     if arguments.time_to is not None:
         bench.time_to(arguments.time_to, arguments.patience)
     if arguments.seeds:
-        bench.final_losses(arguments.seeds)
+        bench.final_losses(arguments.seeds, arguments.softmax)
 
 
 def sgemm_peak(n: int = 2048, repeats: int = 5) -> float:
@@ -245,9 +247,9 @@ class Bench:
                 f"{seconds:.0f} s of training: {verdict}; {seconds / spent:.1f} times ours"
             )
 
-    def final_losses(self, seeds: list[int]) -> None:
+    def final_losses(self, seeds: list[int], kinds: list[str]) -> None:
         """Print the best validation loss of the defaults for each seed and kind of softmax."""
-        for softmax in ("sampled", "full"):
+        for softmax in kinds:
             losses = []
             for seed in seeds:
                 run = self.ours(softmax, seed)

@@ -30,6 +30,8 @@ class AttentionParams(Section):
 
     prompt: str
     blocks: tuple[BlockName, ...] = Field(min_length=1)
+    contexts: int = Field(ge=2)  # of the validation text, over which agreement is measured
+    seed: int = Field(ge=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,19 @@ def trace(model: GPT, tokens: Tensor, removed: dict[int, Tensor] | None = None) 
     `removed` maps a block's index to the edges it loses, as in `attention_pattern`. With none the
     logits are those of the plain forward pass.
     """
-    x = model.residual_input(model.embed(tokens))  # (B, T, C)
+    hidden, patterns = trace_hidden(model, model.embed(tokens), removed)
+    return Trace(logits=model.lm_head(hidden), patterns=patterns)
+
+
+@torch.no_grad()
+def trace_hidden(
+    model: GPT, x: Tensor, removed: dict[int, Tensor] | None = None
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the last LayerNorm's output for input embeddings (B, T, C), and each block's pattern.
+
+    `removed` is as in `trace`.
+    """
+    x = model.residual_input(x)  # (B, T, C)
     patterns: list[Tensor] = []
     for index, block in enumerate(model.transformer.blocks):
         query, key, value = block.attn.query_key_value(block.ln_1(x))  # each (B, nh, T, hs)
@@ -90,7 +104,7 @@ def trace(model: GPT, tokens: Tensor, removed: dict[int, Tensor] | None = None) 
         x = x + block.attn.project(pattern @ value)
         x = x + block.mlp(block.ln_2(x))
         patterns.append(pattern)
-    return Trace(logits=model.lm_head(model.transformer.ln_f(x)), patterns=patterns)
+    return model.transformer.ln_f(x), patterns
 
 
 def block_index(name: BlockName, n_layer: int) -> int:

@@ -162,6 +162,7 @@ def ceilings(model: GPT, tokens: Tensor) -> Ceilings:
     points = exact.project(best.double())
     lower = exact.height(points, distinct, 1.0)
     upper = exact.upper_bound(lowest.double(), *exact.tangent(lowest.double(), distinct, 1.0))
+    upper = upper.clamp(max=0.0)  # of a probability no more is needed
 
     can: list[bool | None] = [True if lead > 0 else None for lead in exact.lead(points, distinct)]
     for sharpness in SHARPER:

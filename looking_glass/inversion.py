@@ -130,8 +130,9 @@ def initial_vectors(
 ) -> Tensor:
     """Return (restarts, k, C) vectors: the mean token embedding plus Gaussian noise.
 
-    The noise has the embeddings' own standard deviation in each channel, times `noise`: the model
-    has met nothing of another scale, and LayerNorm flattens the gradient of much larger vectors.
+    The noise has the embeddings' own standard deviation in each channel, times `noise`. Vectors
+    longer than embeddings drown what the blocks add to them, and so come nearer to the ceiling;
+    `benchmarks/inversion.py` compares.
     """
     embeddings = model.transformer.wte.weight
     mean, std = embeddings.mean(dim=0), embeddings.std(dim=0)  # (C,), (C,)

@@ -10,6 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from looking_glass.agreement import agreement_table, finite, sample_contexts, what_the_pattern_keeps
+from looking_glass.agreement import measure as causes_of
 from looking_glass.artifacts import whole_directory, write_csv, write_json, write_tensors
 from looking_glass.attention import (
     AttentionParams,
@@ -23,21 +25,38 @@ from looking_glass.attention import (
     trace,
     word_pattern,
 )
-from looking_glass.compute import ComputeParams, prepare
+from looking_glass.causes import (
+    Choices,
+    choose,
+    direct,
+    direct_constant,
+    knock_outs,
+    loss_without,
+    matched_tokens,
+    parts_of,
+    provenance,
+)
+from looking_glass.compute import ComputeParams, prepare, side_by_side
+from looking_glass.corpus import Corpus, Tokens, read_corpus
 from looking_glass.errors import InputError, run_stage
-from looking_glass.model import MERGES_FILE, VOCAB_FILE, load_checkpoint
+from looking_glass.model import GPT, MERGES_FILE, VOCAB_FILE, load_checkpoint
 from looking_glass.params import load_section
+from looking_glass.token_table import form_features
 from looking_glass.tokenizer import Tokenizer
 
-MODEL = Path("data/model")
+MODEL, TOKENS = Path("data/model"), Path("data/tokens")
+SHARES = 8  # of the contexts, worked on side by side
 N_ALTERNATIVES = 10
 
 
 def main() -> None:
     """Write the block's full pattern, its two rows by token and by word, and their knock-outs."""
     name = block_name(sys.argv[1:])
-    params = load_section(AttentionParams, "attention")
-    model = load_checkpoint(MODEL, prepare(load_section(ComputeParams, "compute")))
+    params, compute = (
+        load_section(AttentionParams, "attention"),
+        load_section(ComputeParams, "compute"),
+    )
+    model = load_checkpoint(MODEL, prepare(compute))
     tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
     sentence = continue_prompt(model, tokenizer, params.prompt)
     block = block_index(name, model.config.n_layer)
@@ -51,16 +70,43 @@ def main() -> None:
     words["knock_out"] = effects(knock_out(model, sentence, block, word_spans(sentence)), words)
     log_probs = traced.logits[0, sentence.predicting].log_softmax(dim=-1).cpu()
 
+    corpus = read_corpus(TOKENS)
+    matched = match_tokens(corpus, tokenizer).to(model.device)
+    seen = torch.tensor([sentence.tokens[: sentence.predicting + 1]], device=model.device)
+    choices = choose(model, seen)
+    causes = causal_table(tokens, measured=causes_of(model, choices, block, matched))
+    generator = torch.Generator().manual_seed(params.seed)
+    drawn = sample_contexts(corpus.val, params.contexts, seen.shape[1], generator)
+    many = choose(model, drawn.to(model.device))
+    parts = [replace_rows(many, rows) for rows in torch.arange(len(drawn)).chunk(SHARES)]
+    measured = side_by_side(lambda c: causes_of(model, c, block, matched), parts, compute)
+    joined = {name: torch.cat([share[name] for share in measured]) for name in measured[0]}
+    trust = agreement_table(joined, generator)
+    kept = what_the_pattern_keeps(model, many, block, generator)
+
     with whole_directory(Path("data/attention") / name) as directory:
         arrays = {"pattern": heads.numpy(), "words": by_word.numpy()}
         write_tensors(directory / "pattern.safetensors", arrays)
     reports = Path("reports/attention") / name
-    write_csv(reports / "tokens.csv", tokens)
+    write_csv(reports / "tokens.csv", causes)
+    write_csv(reports / "heads.csv", head_table(model, choices, block, tokenizer))
+    write_csv(reports / "parts.csv", part_table(model, choices))
+    write_csv(reports / "agreement.csv", trust)
+    write_csv(reports / "provenance.csv", provenance_table(sentence, corpus.train, tokenizer))
     write_csv(reports / "words.csv", words)
     write_csv(reports / "alternatives.csv", alternatives(log_probs, tokenizer))
     write_json(
         Path("metrics") / f"attention_{name}.json",
-        measure(sentence, mean, words, block, float(log_probs[sentence.chosen].exp())),
+        {
+            **measure(sentence, mean, words, block, float(log_probs[sentence.chosen].exp())),
+            "contexts": params.contexts,
+            "agreement": agreement_metrics(trust),
+            "pattern_kept": kept,
+            "val_loss_without": {
+                "attention": loss_without(model, corpus.val, block, "attn"),
+                "mlp": loss_without(model, corpus.val, block, "mlp"),
+            },
+        },
     )
 
 
@@ -72,6 +118,113 @@ def block_name(arguments: list[str]) -> BlockName:
         case ["last"]:
             return "last"
     raise InputError(f"stages.attention: one argument, first or last, is required, got {arguments}")
+
+
+def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
+    """Return for each token the one that replaces it: of its kind, and about as frequent: (V,).
+
+    Only tokens of the training text take part: what the model never met is no fair replacement.
+    """
+    counts = torch.bincount(
+        torch.from_numpy(corpus.train.astype("int64")), minlength=corpus.vocab_size
+    )
+    pieces = tokenizer.token_bytes()
+    kinds = [form_features(rank, content)[0] for rank, content in enumerate(pieces)]
+    matched, seen = torch.arange(corpus.vocab_size), counts.nonzero()[:, 0]
+    matched[seen] = seen[matched_tokens(counts[seen], [kinds[token] for token in seen.tolist()])]
+    return matched
+
+
+def replace_rows(choices: Choices, rows: Tensor) -> Choices:
+    """Return the choices of some of the contexts."""
+    return Choices(
+        contexts=choices.contexts[rows],
+        chosen=choices.chosen[rows],
+        second=choices.second[rows],
+        log_probs=choices.log_probs[rows],
+        margins=choices.margins[rows],
+        patterns=[pattern[rows] for pattern in choices.patterns],
+    )
+
+
+def causal_table(tokens: pd.DataFrame, measured: dict[str, Tensor]) -> pd.DataFrame:
+    """Return `tokens` with a column for each measure of what a source caused."""
+    added = {
+        name: effects(values[0].cpu(), tokens)
+        for name, values in measured.items()
+        if name not in ("attention", "knock_out")
+    }
+    return tokens.assign(**added)
+
+
+def head_table(model: GPT, choices: Choices, block: int, tokenizer: Tokenizer) -> pd.DataFrame:
+    """Return a row per head and source: attention, knock-out, and what it adds to the logit."""
+    parts = parts_of(model, choices.contexts[0])
+    added = direct(model, parts, parts.moved[block], int(choices.chosen[0]))  # (nh, T)
+    texts = tokenizer.decode_each(choices.contexts[0].tolist())
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "head": head + 1,
+                "position": range(len(texts)),
+                "text": texts,
+                "attention": choices.patterns[block][0, head].tolist(),
+                "knock_out": knock_outs(model, choices, [block], head)[0].tolist(),
+                "direct": added[head].tolist(),
+            }
+        )
+        for head in range(model.config.n_head)
+    )
+
+
+def part_table(model: GPT, choices: Choices) -> pd.DataFrame:
+    """Return a row per part of the chosen token's logit, and of its margin over the next best.
+
+    The rows add up to the logit and to the margin; what rounding leaves is the last one.
+    """
+    parts = parts_of(model, choices.contexts[0])
+    pair = [int(choices.chosen[0]), int(choices.second[0])]
+    logits = model(choices.contexts)[0, -1]
+    columns = []
+    for token in pair:
+        known = [
+            *direct(model, parts, parts.values, token).tolist(),
+            direct_constant(model, token),
+        ]
+        columns.append([*known, float(logits[token]) - sum(known)])
+    chosen, second = columns
+    return pd.DataFrame(
+        {
+            "part": [*parts.names, "last LayerNorm's bias", "remainder"],
+            "logit": chosen,
+            "margin": [a - b for a, b in zip(chosen, second, strict=True)],
+        }
+    )
+
+
+def provenance_table(sentence: Sentence, text: Tokens, tokenizer: Tokenizer) -> pd.DataFrame:
+    """Return what follows the longest end of the context that the training text holds."""
+    context = sentence.tokens[: sentence.predicting + 1]
+    found = provenance(context, text)
+    rows = list(found.counts.items())[:N_ALTERNATIVES] if found.length else []
+    return pd.DataFrame(
+        {
+            "context": tokenizer.decode(context[len(context) - found.length :]),
+            "context_tokens": found.length,
+            "next": tokenizer.decode_each([token for token, _ in rows]),
+            "count": [count for _, count in rows],
+            "is_the_choice": [int(token == sentence.chosen) for token, _ in rows],
+        }
+    )
+
+
+def agreement_metrics(trust: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """Return each measure's correlation with attention, and its 95 % interval."""
+    rows = trust.set_index("measure")[["correlation", "low", "high"]]
+    return {
+        str(name): {str(key): finite(float(value)) for key, value in row.items()}
+        for name, row in rows.iterrows()
+    }
 
 
 def token_spans(sentence: Sentence) -> list[tuple[int, int]]:

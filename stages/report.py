@@ -19,6 +19,12 @@ from looking_glass.artifacts import (
     write_bytes,
     write_text,
 )
+from looking_glass.attention_report import (
+    compare_patterns,
+    explain_parts,
+    explain_provenance,
+    explain_trust,
+)
 from looking_glass.errors import run_stage
 from looking_glass.inversion_report import (
     explain_ceiling,
@@ -69,9 +75,13 @@ def main() -> None:
             **inversion(metrics["invert"]),
             "first": for_page(first),
             "last": for_page(last),
-            "first_text": explain_choice(first),
-            "last_text": explain_choice(last),
-            "compare_text": compare_blocks(first, last),
+            "first_text": [*explain_choice(first), trust(first)],
+            "last_text": [*explain_choice(last), trust(last)],
+            "compare_text": [
+                *compare_blocks(first, last),
+                *compare_patterns(first.metrics, last.metrics, metrics["train"]["val_loss"]),
+            ],
+            "choice_text": explain_why(last),
             "sampled": "".join(sample.loc[sample["in_sentence"] == 1, "text"]),
             "underflow_text": explain_underflow(metrics["logprob"]),
             "versions": ", ".join(f"{name} {public_version(name)}" for name in PACKAGES),
@@ -113,6 +123,22 @@ def read_choice(block: BlockName) -> Choice:
         tokens=read_csv(folder / "tokens.csv"),
         alternatives=read_csv(folder / "alternatives.csv"),
     )
+
+
+def trust(choice: Choice) -> str:
+    """Return what the block's attention is worth as an explanation."""
+    table = read_csv(REPORTS / "attention" / choice.block / "agreement.csv")
+    return explain_trust(table, choice.metrics["contexts"])
+
+
+def explain_why(choice: Choice) -> list[str]:
+    """Return what is said of the choice itself, whichever block is looked at."""
+    folder = REPORTS / "attention" / choice.block
+    chosen = str(choice.alternatives["text"].iloc[0])
+    return [
+        explain_parts(read_csv(folder / "parts.csv")),
+        explain_provenance(read_csv(folder / "provenance.csv"), chosen),
+    ]
 
 
 def draw(

@@ -13,6 +13,7 @@ from looking_glass.artifacts import whole_directory, write_csv, write_json
 from looking_glass.compute import ComputeParams, prepare
 from looking_glass.corpus import Corpus, read_corpus
 from looking_glass.errors import run_stage
+from looking_glass.evaluation import mean_loss
 from looking_glass.memorisation import longest_verbatim_run, verbatim_share
 from looking_glass.mingpt import build_mingpt
 from looking_glass.model import (
@@ -29,7 +30,7 @@ from looking_glass.params import load_section
 from looking_glass.pretrained import FROM_SCRATCH, checkpoint_files, start_from
 from looking_glass.resume import Scratch, fingerprint
 from looking_glass.tokenizer import Tokenizer
-from looking_glass.training import Evaluation, Training, TrainParams, mean_loss, train
+from looking_glass.training import Evaluation, Training, TrainParams, train
 
 TOKENS, VOCAB, MERGES = Path("data/tokens"), Path("data/encoder.json"), Path("data/vocab.bpe")
 MODEL, SCRATCH = Path("data/model"), Path(".scratch")

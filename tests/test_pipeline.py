@@ -120,6 +120,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tables: tuple[Path, Path])
         invert__search={"steps": 2, "candidates": 4},
         invert__noise_trials=4,
         attention__prompt="The cat saw a mouse by the river. It was",
+        attention__contexts=4,
         logprob__max_tokens=30,
     )
     for words in (["git", "init", "-q"], ["dvc", "init", "-q"]):
@@ -327,7 +328,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "a sentence over the block": (
         invert,
         {"invert__sentence": "a b " * 40},
-        "64 tokens are required, got 80",
+        "64 tokens are required, got 81",
     ),
     "a prompt of 9 words": (attention, {"attention__prompt": TEN}, "exactly 10 words .* got 9"),
     "a prompt of 11": (attention, {"attention__prompt": TEN + " was a"}, "exactly 10 .* got 11"),

@@ -10,9 +10,10 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from looking_glass.errors import InputError
+from looking_glass.evaluation import mean_loss
 from looking_glass.model import GPT, GPTConfig, load_checkpoint, save_checkpoint
 from looking_glass.pretrained import checkpoint_files, start_from
-from looking_glass.training import Training, mean_loss, train
+from looking_glass.training import Training, train
 from tests.test_training import BYTES, SHAPE, noise, settings
 
 

@@ -17,6 +17,7 @@ from torch import nn
 from looking_glass import token_table
 from looking_glass.corpus import Corpus
 from looking_glass.errors import InputError
+from looking_glass.evaluation import mean_loss
 from looking_glass.mingpt import build_mingpt
 from looking_glass.model import (
     GPT,
@@ -33,7 +34,6 @@ from looking_glass.training import (
     Training,
     TrainParams,
     learning_rate_at,
-    mean_loss,
     train,
 )
 from tests.conftest import make_model
