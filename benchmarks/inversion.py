@@ -57,7 +57,8 @@ def main() -> None:
         learn_by_heart(int(arguments.by_heart[0]), Path(arguments.by_heart[1]))
     if arguments.frontier:
         tables = [frontier(directory, arguments.prefix_steps) for directory in arguments.frontier]
-        write_csv(HERE / "inversion_frontier.csv", pd.concat(tables, ignore_index=True))
+        steps = f"_{arguments.prefix_steps}" if arguments.prefix_steps else ""
+        write_csv(HERE / f"inversion_frontier{steps}.csv", pd.concat(tables, ignore_index=True))
     if arguments.choices:
         write_csv(HERE / "inversion_choices.csv", choices(arguments.choices))
 

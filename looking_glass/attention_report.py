@@ -34,7 +34,7 @@ def explain_trust(agreement: pd.DataFrame, n_contexts: int) -> str:
     if told:
         parts.append(f"it agrees better than shuffled attention does with {joined(told)}")
     if untold:
-        parts.append(f"it is no better than shuffled attention for {joined(untold)}")
+        parts.append(f"it is not clearly better than shuffled attention for {joined(untold)}")
     same, chance = rows["knock_out"]["same_top"], rows["knock_out"]["uniform_same_top"]
     return (
         f"Over {n_contexts} contexts of the held-out text, by the mean rank correlation of this "

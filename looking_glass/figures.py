@@ -326,7 +326,8 @@ def attention_bars(table: pd.DataFrame, eleventh: str, block: str, colors: Color
     right.axvline(0, color="#333333", linewidth=0.8)
     left.set_yticks(y, [printable(word) for word in seen["text"]])
     left.invert_yaxis()
-    right.xaxis.set_major_locator(MaxNLocator(5))
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(5))
     left.set(title="attention", xlabel="share of attention, mean over heads")
     right.set(title="effect of removing it", xlabel="loss of log-probability (nats)")
     figure.suptitle(

@@ -134,6 +134,11 @@ def compare_blocks(first: Choice, last: Choice) -> list[str]:
         f"where even attention to all positions would have "
         f"{first.metrics['largest_entropy']:.2f}."
     ]
+    back = {c.block: c.metrics["mean_distance"] for c in (first, last)}
+    sentences.append(
+        f"On average the first block looks {back['first']:.1f} tokens back, the last "
+        f"{back['last']:.1f}."
+    )
     tops = {c.block: most_attended(c) for c in (first, last)}
     if tops["first"] == tops["last"]:
         sentences.append(f"Both attend most to “{tops['first']}”.")

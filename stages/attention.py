@@ -10,7 +10,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from looking_glass.agreement import agreement_table, finite, sample_contexts, what_the_pattern_keeps
+from looking_glass.agreement import (
+    agreement_table,
+    finite,
+    mean_distance,
+    sample_contexts,
+    what_the_pattern_keeps,
+)
 from looking_glass.agreement import measure as causes_of
 from looking_glass.artifacts import whole_directory, write_csv, write_json, write_tensors
 from looking_glass.attention import (
@@ -284,7 +290,8 @@ def measure(
     """Return the block's metrics: sums, spread, and agreement of attention with its removal."""
     seen = words.dropna(subset="knock_out")
     attention, effect = seen["predicting_row"].tolist(), seen["knock_out"].tolist()
-    predicting = mean[sentence.predicting]
+    last = sentence.predicting
+    predicting = mean[last]
     return {
         "block": block,
         "chosen_probability": probability,
@@ -293,7 +300,11 @@ def measure(
         "all_attention_sum": float(mean.double().sum()),
         "query_rows": len(mean),
         "predicting_row_entropy": entropy(predicting),
-        "largest_entropy": math.log(sentence.predicting + 1),
+        "largest_entropy": math.log(last + 1),
+        "mean_distance": mean_distance(predicting[: last + 1]),
+        "attention_to_itself": float(predicting[last]),
+        "attention_to_previous": float(predicting[last - 1]),
+        "attention_to_first": float(predicting[0]),
         "largest_word_attention": max(attention),
         "largest_word_knock_out": max(effect),
         "attention_effect_rank_correlation": rank_correlation(attention, effect),

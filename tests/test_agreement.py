@@ -121,10 +121,10 @@ def test_attention_is_trusted_only_where_it_beats_chance() -> None:
     assert "Over 200 contexts" in text
     assert "better than shuffled attention does with replacing its token by a matched one" in text
     assert "(0.30, 0.20 to 0.40)" in text
-    assert "no better than shuffled attention for removing the source from this block's" in text
+    assert "not clearly better than shuffled attention for removing the source from this" in text
     assert "36.0% of the contexts; any one would be in 10.0%" in text
     all_clear = trust(**dict.fromkeys(trust()["measure"], (0.2, 0.4)))
-    assert "no better" not in explain_trust(all_clear, 9)
+    assert "not clearly better" not in explain_trust(all_clear, 9)
     assert "agrees better" not in explain_trust(trust(), 9)
 
 

@@ -42,6 +42,7 @@ def choice(
             "attention_effect_rank_correlation": correlation,
             "predicting_row_entropy": 1.5,
             "largest_entropy": 2.3,
+            "mean_distance": 4.0,
             "largest_word_knock_out": max(effect.values(), default=-0.5),
         },
         words=words,
@@ -93,6 +94,7 @@ def test_blocks_are_compared_by_their_own_numbers() -> None:
     last.metrics["predicting_row_entropy"] = 0.4
     text = " ".join(compare_blocks(Choice(**{**vars(first), "block": "first"}), last))
     assert "The first block spreads its attention wider" in text
+    assert "the first block looks 4.0 tokens back, the last 4.0." in text
     assert "The first attends most to “f”, the last to “b”" in text
     assert "3 nats in the first block and 1 nats in the last: the first block's" in text
 
