@@ -1,6 +1,6 @@
 """Where inversion begins to work, and what its special choices change.
 
-    python -m benchmarks.inversion --by-heart 1500 data/by_heart    train a model by heart first
+    python -m benchmarks.inversion --by-heart 1200 data/by_heart    train a model by heart first
     python -m benchmarks.inversion --frontier data/model data/by_heart
     python -m benchmarks.inversion --choices data/model
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ from looking_glass.inversion import (
     invert,
     judge,
 )
-from looking_glass.inversion_tables import frontier_table, name_of
+from looking_glass.inversion_tables import frontier_table, name_of, target_table
 from looking_glass.model import GPT, GPTConfig, ModelParams, load_checkpoint, save_checkpoint
 from looking_glass.params import load_section
 from looking_glass.tokenizer import Tokenizer
@@ -56,9 +57,10 @@ def main() -> None:
     if arguments.by_heart:
         learn_by_heart(int(arguments.by_heart[0]), Path(arguments.by_heart[1]))
     if arguments.frontier:
-        tables = [frontier(directory, arguments.prefix_steps) for directory in arguments.frontier]
+        found = [frontier(directory, arguments.prefix_steps) for directory in arguments.frontier]
         steps = f"_{arguments.prefix_steps}" if arguments.prefix_steps else ""
-        write_csv(HERE / f"inversion_frontier{steps}.csv", pd.concat(tables, ignore_index=True))
+        for what, tables in zip(("frontier", "tokens"), zip(*found, strict=True), strict=True):
+            write_csv(HERE / f"inversion_{what}{steps}.csv", pd.concat(tables, ignore_index=True))
     if arguments.choices:
         write_csv(HERE / "inversion_choices.csv", choices(arguments.choices))
 
@@ -92,8 +94,8 @@ def learn_by_heart(steps: int, directory: Path) -> None:
     save_checkpoint(directory, model.state_dict(), config, vocab=TABLES[0], merges=TABLES[1])
 
 
-def frontier(directory: Path, steps: int | None = None) -> pd.DataFrame:
-    """Return each sentence and reading's row for one model, as the stage `invert` judges them."""
+def frontier(directory: Path, steps: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what the stage `invert` would of one model: a row a reading, and a row a token."""
     params, compute = load_section(InvertParams, "invert"), load_section(ComputeParams, "compute")
     if steps is not None:
         changed = params.prefix.model_copy(update={"steps": steps})
@@ -108,12 +110,17 @@ def frontier(directory: Path, steps: int | None = None) -> pd.DataFrame:
         vectors = {k: inversion.vectors for k, inversion in found.items()}
         sentences.append(assess(model, tokenizer, name, tokens, found, vectors))
     table = frontier_table(sentences)
-    loss = mean_loss(model, read_corpus(Path("data/tokens")).train)
+    corpus = read_corpus(Path("data/tokens"))
+    loss = mean_loss(model, corpus.train)
+    counts = np.bincount(corpus.train, minlength=corpus.vocab_size)
+    rows = [target_table(model, tokenizer, sentence, counts) for sentence in sentences]
+    tokens_table = pd.concat(rows, ignore_index=True)
+    tokens_table.insert(0, "model", directory.name)
     table.insert(0, "model", directory.name)
     table.insert(1, "training_loss", loss)
     table.insert(2, "prefix_steps", params.prefix.steps)
     print(table.drop(columns=["text", "restarts"]).to_string(index=False))
-    return table
+    return table, tokens_table
 
 
 def choices(directory: Path) -> pd.DataFrame:
@@ -122,7 +129,7 @@ def choices(directory: Path) -> pd.DataFrame:
     model = load_checkpoint(directory)
     tokens = Tokenizer(*TABLES).encode(params.sentence)
     target = torch.tensor(tokens)
-    lowest = -float(ceilings(model, target).upper.mean())
+    lowest = ceilings(model, target).lowest_loss
     n_tokens = len(tokens)
     jobs: list[tuple[str, Tensor, ReadingParams, int]] = []
     for k in (PARALLEL, max(params.prefix.lengths)):

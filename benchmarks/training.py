@@ -1,6 +1,7 @@
 """Train beside the peers, in alternation within one run; print tokens/s, ratios and share of peak.
 
     python -m benchmarks.training                     speed
+    python -m benchmarks.training --profile           and what a step of ours is spent on
     python -m benchmarks.training --time-to 5.2       and training time to this validation loss
     python -m benchmarks.training --seeds 1 2 3       and the defaults' final loss, full and sampled
 
@@ -44,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=6, help="0: leave out the speeds")
     parser.add_argument("--steps", type=int, default=10, help="timed steps of each, a round")
+    parser.add_argument("--profile", action="store_true")
     parser.add_argument("--time-to", type=float, help="validation loss in nats/token")
     parser.add_argument("--patience", type=float, default=15, help="times our own time to it")
     parser.add_argument("--seeds", type=int, nargs="*", default=[])
@@ -54,6 +56,8 @@ def main() -> None:
     bench = Bench()
     if arguments.rounds:
         bench.speed(arguments.rounds, arguments.steps)
+    if arguments.profile:
+        bench.profile(arguments.steps)
     if arguments.time_to is not None:
         bench.time_to(arguments.time_to, arguments.patience)
     if arguments.seeds:
@@ -193,6 +197,18 @@ class Bench:
                 f"{max(speeds[name]):,.0f})  {statistics.median(ratios):5.2f} x {slowest}  "
                 f"{statistics.median(shares) * self._flops_per_token(rows):4.0%} of sgemm peak"
             )
+
+    def profile(self, steps: int) -> None:
+        """Print the operations that a step of ours spends most time in, milliseconds each."""
+        run = self.ours(self.params.softmax)
+        for _ in range(3):
+            run.step()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+            seconds = timed(run.step, steps) / steps
+        print(f"a step, the profiler running: {1000 * seconds:.0f} ms")
+        spent = {e.key: e.self_cpu_time_total / 1000 / steps for e in profiler.key_averages()}
+        for name, milliseconds in sorted(spent.items(), key=lambda item: -item[1])[:12]:
+            print(f"{milliseconds:7.1f} ms  {name}")
 
     def _time_mingpt(self, steps: int) -> float:
         trainer = self.mingpt_trainer(batch_size=self.params.batch_size, max_iters=steps + 1)

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from looking_glass.attention import rank_correlations
 from looking_glass.causes import (
     Choices,
     choose,
@@ -17,7 +18,6 @@ from looking_glass.causes import (
     knock_outs,
     overlap,
     parts_of,
-    rank_correlations,
     replacements,
     top_agreement,
     weighted_norms,

@@ -158,34 +158,22 @@ def entropy(row: Tensor) -> float:
     return float(torch.special.entr(row.double()).sum())
 
 
-def knock_out(model: GPT, sentence: Sentence, block: int, sources: list[tuple[int, int]]) -> Tensor:
-    """Return, for each source, how many nats the choice loses without attention to it: (S,).
-
-    A source is a range of positions (start, stop). The predicting position loses its attention to
-    these in every head of `block` alone; the effect is log p(chosen) before minus after, so it is
-    positive where the source spoke for the choice.
-    """
-    T = sentence.predicting + 1
-    ids = torch.tensor([sentence.tokens[:T]], device=model.device)  # (1, T)
-    removed = torch.zeros(len(sources) + 1, 1, T, T, dtype=torch.bool, device=model.device)
-    for index, (start, stop) in enumerate(sources):
-        removed[index + 1, 0, sentence.predicting, start:stop] = True
-    logits = trace(model, ids.expand(len(removed), -1), {block: removed}).logits[:, -1]  # (S+1, V)
-    chosen = logits.log_softmax(dim=-1)[:, sentence.chosen]
-    return (chosen[0] - chosen[1:]).cpu()
-
-
 def rank_correlation(a: list[float], b: list[float]) -> float | None:
     """Return Spearman's rank correlation; None when one side does not vary."""
-    ranks = torch.stack([_ranks(a), _ranks(b)])
-    if bool((ranks.std(dim=1) == 0).any()):
-        return None
-    return float(torch.corrcoef(ranks)[0, 1])
+    found = float(rank_correlations(torch.tensor([a]), torch.tensor([b]))[0])
+    return found if math.isfinite(found) else None
 
 
-def _ranks(values: list[float]) -> Tensor:
-    """Return each value's rank from 1; equal values share the mean of theirs."""
-    column = torch.tensor(values, dtype=torch.float64)
-    below = (column[:, None] > column).sum(dim=1)
-    equal = (column[:, None] == column).sum(dim=1)
-    return below.double() + (equal.double() + 1) / 2
+def rank_correlations(a: Tensor, b: Tensor) -> Tensor:
+    """Return Spearman's correlation of each row: (N, S) twice → (N,); NaN where one is flat."""
+    ranks = [_row_ranks(values.double()) for values in (a, b)]
+    centred = [rank - rank.mean(dim=1, keepdim=True) for rank in ranks]
+    product = (centred[0] * centred[1]).sum(dim=1)
+    correlations: Tensor = product / (centred[0].norm(dim=1) * centred[1].norm(dim=1))
+    return correlations
+
+
+def _row_ranks(values: Tensor) -> Tensor:
+    below = (values[:, :, None] > values[:, None, :]).sum(dim=2)
+    equal = (values[:, :, None] == values[:, None, :]).sum(dim=2)
+    return below.double() + (equal.double() + 1) / 2  # equal values share the mean of their ranks

@@ -24,7 +24,6 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from looking_glass.attention import attention_pattern, trace_hidden
 from looking_glass.corpus import Tokens
@@ -109,6 +108,21 @@ class Choices:
     margins: Tensor  # (N,): chosen logit minus second
     patterns: list[Tensor]  # a block each: the last row, (N, nh, T)
 
+    def chunk(self, n: int) -> list[Choices]:
+        """Return them in at most `n` shares."""
+        shares = torch.arange(len(self.contexts), device=self.contexts.device).chunk(n)
+        return [
+            Choices(
+                contexts=self.contexts[rows],
+                chosen=self.chosen[rows],
+                second=self.second[rows],
+                log_probs=self.log_probs[rows],
+                margins=self.margins[rows],
+                patterns=[pattern[rows] for pattern in self.patterns],
+            )
+            for rows in shares
+        ]
+
 
 @torch.no_grad()
 def choose(model: GPT, contexts: Tensor) -> Choices:
@@ -126,32 +140,40 @@ def choose(model: GPT, contexts: Tensor) -> Choices:
 
 
 def knock_outs(
-    model: GPT, choices: Choices, blocks: Sequence[int], head: int | None = None
+    model: GPT,
+    choices: Choices,
+    blocks: Sequence[int],
+    *,
+    head: int | None = None,
+    sources: Sequence[tuple[int, int]] | None = None,
 ) -> Tensor:
-    """Return the nats that each choice loses without each source in `blocks`: (N, T).
+    """Return the nats that each choice loses without each source in `blocks`: (N, S).
 
-    Only the last position loses its attention, in all heads or in one.
+    Only the last position loses its attention, in all heads or in one. The sources are every
+    position, or ranges of positions (start, stop). Positive where the source spoke for the choice.
     """
-    N, T = choices.contexts.shape
-    nh = model.config.n_head
-    removed = torch.zeros(T, 1 if head is None else nh, T, T, dtype=torch.bool)
-    for source in range(T):
-        removed[source, 0 if head is None else head, -1, source] = True
-    removed = removed.to(model.device)
-    embedded = model.embed(choices.contexts)
+    T = choices.contexts.shape[1]
+    spans = sources or [(position, position + 1) for position in range(T)]
+    heads = 1 if head is None else model.config.n_head
+    removed = torch.zeros(len(spans), heads, T, T, dtype=torch.bool, device=model.device)
+    for index, (start, stop) in enumerate(spans):
+        removed[index, head or 0, -1, start:stop] = True
     effects = []
-    for index in range(N):
-        x = embedded[index : index + 1].expand(T, -1, -1)
+    for context, chosen, before in zip(
+        choices.contexts, choices.chosen, choices.log_probs, strict=True
+    ):
+        x = model.embed(context).expand(len(spans), -1, -1)
         logits, _ = _last_logits(model, x, dict.fromkeys(blocks, removed))
-        log_probs = logits.log_softmax(dim=-1)[:, choices.chosen[index]]
-        effects.append(choices.log_probs[index] - log_probs)
+        effects.append(before - logits.log_softmax(dim=-1)[:, chosen])
     return torch.stack(effects)
 
 
 def replacements(model: GPT, choices: Choices, matched: Tensor) -> Tensor:
-    """Return by how much the margin over the second choice shrinks without each source: (N, T).
+    """Return by how much the choice's lead over its best rival shrinks without each source: (N, T).
 
-    Each source in its turn gives way to its token in `matched` (V,), in logits.
+    In logits. Each source in its turn gives way to its token in `matched` (V,). The rival is the
+    best one then: over the second choice as it was, a token that took the choice's place would
+    not show.
     """
     N, T = choices.contexts.shape
     effects = []
@@ -159,8 +181,10 @@ def replacements(model: GPT, choices: Choices, matched: Tensor) -> Tensor:
         changed = choices.contexts[index].repeat(T, 1)  # (T, T)
         changed[range(T), range(T)] = matched[choices.contexts[index]]
         logits, _ = _last_logits(model, model.embed(changed), {})
-        margins = logits[:, choices.chosen[index]] - logits[:, choices.second[index]]
-        effects.append(choices.margins[index] - margins)
+        chosen = choices.chosen[index]
+        own = logits[:, chosen].clone()
+        logits[:, chosen] = -math.inf
+        effects.append(choices.margins[index] - (own - logits.amax(dim=1)))
     return torch.stack(effects)
 
 
@@ -198,21 +222,6 @@ def _by_count(counts: Tensor, tokens: list[int]) -> list[int]:
     return sorted(tokens, key=lambda token: (-int(counts[token]), token))
 
 
-def rank_correlations(a: Tensor, b: Tensor) -> Tensor:
-    """Return Spearman's correlation of each row: (N, S) twice → (N,); NaN where one is flat."""
-    ranks = [_row_ranks(values.double()) for values in (a, b)]
-    centred = [rank - rank.mean(dim=1, keepdim=True) for rank in ranks]
-    product = (centred[0] * centred[1]).sum(dim=1)
-    correlations: Tensor = product / (centred[0].norm(dim=1) * centred[1].norm(dim=1))
-    return correlations
-
-
-def _row_ranks(values: Tensor) -> Tensor:
-    below = (values[:, :, None] > values[:, None, :]).sum(dim=2)
-    equal = (values[:, :, None] == values[:, None, :]).sum(dim=2)
-    return below.double() + (equal.double() + 1) / 2
-
-
 def interval(values: Tensor) -> tuple[float, float, float]:
     """Return the mean of the finite ones of `values` and its 95 % confidence interval."""
     finite = values[values.isfinite()].double()
@@ -225,7 +234,7 @@ def interval(values: Tensor) -> tuple[float, float, float]:
 
 def top_agreement(a: Tensor, b: Tensor) -> Tensor:
     """Return for each row whether its largest entry is the same in both: (N, S) → (N,)."""
-    return F.one_hot(a.argmax(dim=1), a.shape[1])[range(len(b)), b.argmax(dim=1)].double()
+    return (a.argmax(dim=1) == b.argmax(dim=1)).double()
 
 
 def loss_without(model: GPT, tokens: Tokens, block: int, part: Literal["attn", "mlp"]) -> float:

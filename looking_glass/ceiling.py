@@ -58,6 +58,11 @@ class Ceilings:
     can_be_argmax: list[bool | None]  # None: neither was proved
     points: Tensor  # (n, C): z that attain `lower`, float64
 
+    @property
+    def lowest_loss(self) -> float:
+        """What the mean loss of the n tokens cannot go below, in nats/token."""
+        return 0.0 - float(self.upper.mean())  # not its negative: that of 0 prints as -0
+
 
 class Ball:
     """The last LayerNorm's possible outputs, and the logits that the output layer makes of them."""
@@ -71,17 +76,16 @@ class Ball:
         # stays in the hyperplane by itself.
         self.rows = scaled - scaled.mean(dim=1, keepdim=True)  # (V, C)
         self.bias = rows @ norm.bias.detach().to("cpu", dtype)  # (V,)
-        # Every radius below √C is reached; of float rounding's size short of it is close enough.
-        self.radius = math.sqrt(rows.shape[1]) * (1 - 1e-7)
+        self.radius = math.sqrt(rows.shape[1])
 
     def logits(self, z: Tensor) -> Tensor:
         """Return the logits of states (n, C): (n, V)."""
         return torch.addmm(self.bias, z, self.rows.t())
 
     def project(self, z: Tensor) -> Tensor:
-        """Return the nearest points of the ball: (n, C) → (n, C)."""
+        """Return the nearest points of the ball, a rounding error inside it: (n, C) → (n, C)."""
         norms = z.norm(dim=1, keepdim=True)
-        nearest: Tensor = z * (self.radius / norms.clamp(min=1e-12)).clamp(max=1)
+        nearest: Tensor = z * (self.radius * (1 - 1e-7) / norms.clamp(min=1e-12)).clamp(max=1)
         return nearest
 
     def height(self, z: Tensor, tokens: Tensor, sharpness: float) -> Tensor:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from looking_glass.figures import reading_label, visible
+from looking_glass.figures import visible
+from looking_glass.inversion_figures import reading_label
 from looking_glass.phrases import count, joined, nats, percent
 
 Metrics = dict[str, Any]

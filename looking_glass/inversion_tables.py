@@ -70,7 +70,7 @@ def frontier_table(sentences: Sequence[Sentence]) -> pd.DataFrame:
             "vectors": k or len(sentence.tokens),
             "restarts": len(verdict.exact),
             **summary(sentence.found[k], verdict),
-            "lowest_possible_loss": -float(sentence.ceilings.upper.mean()),
+            "lowest_possible_loss": sentence.ceilings.lowest_loss,
         }
         for sentence in sentences
         for k, verdict in sentence.verdicts.items()

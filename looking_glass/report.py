@@ -14,7 +14,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import Field
 
-from looking_glass.figures import Colors, reading_label, visible
+from looking_glass.figures import Colors, visible
+from looking_glass.inversion_figures import reading_label
 from looking_glass.params import Section
 from looking_glass.phrases import joined, nats, percent, quoted
 

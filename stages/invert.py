@@ -236,7 +236,7 @@ def metrics_of(model: GPT, sentence: Sentence, params: InvertParams) -> dict[str
             readings[name_of(k)] |= robustness_of(model, target, sentence, k, params)
     return {
         "ceiling": {
-            "lowest_possible_loss": -float(limit.upper.mean()),
+            "lowest_possible_loss": limit.lowest_loss,
             "largest_gap_between_bounds": float((limit.upper - limit.lower).max()),
             "loudest_vectors_loss": -float(loudest.log_probs.mean()),
             "loudest_vectors_exact": bool(loudest.exact[0]),

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from looking_glass import figures
+from looking_glass import figures, inversion_figures
 from looking_glass.artifacts import (
     read_csv,
     read_json,
@@ -176,14 +176,15 @@ def draw_inversion(metrics: dict[str, Any], colors: figures.Colors) -> dict[str,
     tokens = read_csv(folder / "tokens.csv")
     tokens = tokens[tokens["sentence"] == "sentence"]
     lowest = metrics["ceiling"]["lowest_possible_loss"]
+    loss, steps = read_csv(folder / "loss.csv"), read_csv(folder / "steps.csv")
+    ceilings, readings = tokens["ceiling_upper"].tolist(), list(metrics["readings"])
+    frontier, places = read_csv(folder / "frontier.csv"), read_csv(folder / "map.csv")
     return {
-        "inversion_loss": figures.inversion_loss(read_csv(folder / "loss.csv"), lowest, colors),
-        "inversion_steps": figures.inversion_steps(
-            read_csv(folder / "steps.csv"), tokens["ceiling_upper"].tolist(), colors
-        ),
-        "inversion_tokens": figures.inversion_tokens(tokens, list(metrics["readings"]), colors),
-        "inversion_grid": figures.success_grid(read_csv(folder / "frontier.csv"), colors),
-        "inversion_map": figures.embedding_map(read_csv(folder / "map.csv"), colors),
+        "inversion_loss": inversion_figures.inversion_loss(loss, lowest, colors),
+        "inversion_steps": inversion_figures.inversion_steps(steps, ceilings, colors),
+        "inversion_tokens": inversion_figures.inversion_tokens(tokens, readings, colors),
+        "inversion_grid": inversion_figures.success_grid(frontier, colors),
+        "inversion_map": inversion_figures.embedding_map(places, colors),
     }
 
 

@@ -16,7 +16,6 @@ from looking_glass.attention import (
     block_index,
     continue_prompt,
     entropy,
-    knock_out,
     rank_correlation,
     trace,
     word_pattern,
@@ -127,23 +126,6 @@ def test_a_prompt_that_leaves_no_room_for_two_words_is_refused(tokenizer: Tokeni
         continue_prompt(model, tokenizer, TEN_WORDS)
     with pytest.raises(InputError, match="within a block of 4"):
         continue_prompt(make_model(vocab_size=50_257, block_size=4), tokenizer, TEN_WORDS)
-
-
-@pytest.mark.parametrize("block", [0, 1])
-def test_knock_out_is_the_loss_of_log_probability_in_that_block_alone(
-    tiny: GPT, tokenizer: Tokenizer, block: int
-) -> None:
-    sentence = continue_prompt(tiny, tokenizer, TEN_WORDS)
-    spans = [(0, 1), (3, 6), (sentence.predicting, sentence.predicting + 1)]
-    effects = knock_out(tiny, sentence, block, spans)
-    ids = torch.tensor([sentence.tokens[: sentence.predicting + 1]])
-    before = tiny(ids)[0, -1].log_softmax(-1)[sentence.chosen]
-    for effect, (start, stop) in zip(effects, spans, strict=True):
-        removed = torch.zeros(1, 1, len(ids[0]), len(ids[0]), dtype=torch.bool)
-        removed[0, 0, -1, start:stop] = True
-        after = trace(tiny, ids, {block: removed}).logits[0, -1].log_softmax(-1)[sentence.chosen]
-        assert effect.item() == pytest.approx((before - after).item(), abs=1e-5)
-        assert abs(effect.item()) > 1e-4
 
 
 def test_first_and_last_are_the_ends() -> None:

@@ -33,6 +33,8 @@ def test_two_tokens_by_hand() -> None:
     expected = -math.log(1 + math.exp(-4))
     assert found.lower.tolist() == pytest.approx([expected] * 2, abs=1e-6)
     assert found.upper.tolist() == pytest.approx([expected] * 2, abs=2e-3)
+    assert (found.lower < expected).all(), "the ball is open"
+    assert (found.upper >= expected).all(), "and its bound holds up to the edge"
     assert found.can_be_argmax == [True, True]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from looking_glass import figures
+from looking_glass import inversion_figures
 from looking_glass.inversion_report import (
     explain_ceiling,
     explain_controls,
@@ -146,10 +146,10 @@ def test_figures_draw_any_number_of_tokens(n_tokens: int) -> None:
     )
     loss = pd.DataFrame({"step": [0, 20], "parallel": [9.0, 1.0], "prefix_27": [float("nan")] * 2})
     for figure in (
-        figures.inversion_steps(steps, [-0.5] * n_tokens, COLORS),
-        figures.success_grid(FRONTIER, COLORS),
-        figures.embedding_map(points, COLORS),
-        figures.inversion_loss(loss, 0.5, COLORS),
-        figures.inversion_tokens(TOKENS, ["parallel", "prefix_3"], COLORS),
+        inversion_figures.inversion_steps(steps, [-0.5] * n_tokens, COLORS),
+        inversion_figures.success_grid(FRONTIER, COLORS),
+        inversion_figures.embedding_map(points, COLORS),
+        inversion_figures.inversion_loss(loss, 0.5, COLORS),
+        inversion_figures.inversion_tokens(TOKENS, ["parallel", "prefix_3"], COLORS),
     ):
         figure.savefig(io.BytesIO(), format="png")
