@@ -124,7 +124,7 @@ def loss_curve(
         )
     axes.margins(y=0.08)
     axes.set(title="Loss over training", xlabel="training step", ylabel="loss (nats per token)")
-    axes.legend(loc="upper center")
+    axes.legend(loc="center", bbox_to_anchor=(0.62, 0.7))  # between the lines of the n-grams
     return figure
 
 
