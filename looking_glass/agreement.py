@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,23 +11,13 @@ import torch
 from torch import Tensor
 
 from looking_glass.attention import rank_correlations
-from looking_glass.causes import (
-    Choices,
-    choose,
-    direct,
-    interval,
-    knock_outs,
-    overlap,
-    parts_of,
-    replacements,
-    top_agreement,
-    weighted_norms,
-)
+from looking_glass.causes import carried, direct, interval, overlap, parts_of, top_agreement
 from looking_glass.corpus import Tokens
 from looking_glass.errors import InputError
+from looking_glass.interventions import Choices, Span, choose, knock_outs, replacements, single
 from looking_glass.model import GPT
 
-Measures = dict[str, Tensor]  # each (N, T): contexts by sources
+Measures = dict[str, Tensor]  # each (N, S): contexts by sources
 
 
 def sample_contexts(tokens: Tokens, n: int, length: int, generator: torch.Generator) -> Tensor:
@@ -46,22 +37,33 @@ def sample_contexts(tokens: Tokens, n: int, length: int, generator: torch.Genera
 
 
 @torch.no_grad()
-def measure(model: GPT, choices: Choices, block: int, matched: Tensor) -> Measures:
-    """Return the attention of each source in one block, and every measure of what it caused."""
+def measure(
+    model: GPT,
+    choices: Choices,
+    block: int,
+    matched: Tensor,
+    sources: Sequence[Span] | None = None,
+) -> Measures:
+    """Return the attention of each source in one block, and every measure of what it caused.
+
+    The sources are every position, or ranges of positions (start, stop).
+    """
     blocks = list(range(model.config.n_layer))
-    taken_apart = [parts_of(model, context) for context in choices.contexts]
+    spans = sources or single(choices.contexts.shape[1])
+    row = choices.patterns[block].mean(dim=1)  # (N, T)
+    norms, added = [], []
+    for context, chosen in zip(choices.contexts, choices.chosen, strict=True):
+        parts = parts_of(model, context)
+        sent = carried(parts, block, spans)  # (S, C)
+        norms.append(sent.norm(dim=-1))
+        added.append(direct(model, parts, sent, int(chosen)))
     return {
-        "attention": choices.patterns[block].mean(dim=1),
-        "knock_out": knock_outs(model, choices, [block]),
-        "knock_out_all_blocks": knock_outs(model, choices, blocks),
-        "replacement": replacements(model, choices, matched),
-        "weighted_norm": torch.stack([weighted_norms(parts, block) for parts in taken_apart]),
-        "direct": torch.stack(
-            [
-                direct(model, parts, parts.moved[block].sum(dim=0), int(chosen))
-                for parts, chosen in zip(taken_apart, choices.chosen, strict=True)
-            ]
-        ),
+        "attention": torch.stack([row[:, start:stop].sum(dim=1) for start, stop in spans], dim=1),
+        "knock_out": knock_outs(model, choices, [block], sources=spans),
+        "knock_out_all_blocks": knock_outs(model, choices, blocks, sources=spans),
+        "replacement": replacements(model, choices, matched, spans),
+        "weighted_norm": torch.stack(norms),
+        "direct": torch.stack(added),
     }
 
 

@@ -28,7 +28,7 @@ BlockName = Literal["first", "last"]
 class AttentionParams(Section):
     """Section `attention`."""
 
-    prompt: str
+    prompts: tuple[str, ...] = Field(min_length=1)
     blocks: tuple[BlockName, ...] = Field(min_length=1)
     contexts: int = Field(ge=2)  # of the validation text, over which agreement is measured
     seed: int = Field(ge=0)
@@ -122,7 +122,7 @@ def continue_prompt(model: GPT, tokenizer: Tokenizer, prompt: str) -> Sentence:
     n_words = len(prompt.split())
     if n_words != N_PROMPT_WORDS:
         raise InputError(
-            f"attention.prompt: exactly {N_PROMPT_WORDS} words are required, so that the 11th is "
+            f"attention.prompts: exactly {N_PROMPT_WORDS} words are required, so that the 11th is "
             f"the model's; got {n_words} in {prompt!r}: add or remove some"
         )
     block_size = model.config.block_size
@@ -137,8 +137,8 @@ def continue_prompt(model: GPT, tokenizer: Tokenizer, prompt: str) -> Sentence:
             predicting = words[N_PROMPT_WORDS].start - 1
             return Sentence(tokens=tokens[: words[-1].stop], words=words, predicting=predicting)
     raise InputError(
-        f"attention.prompt: the model must write {N_NEW_WORDS} whole words after its "
-        f"{len(prompt_tokens)} tokens within a block of {block_size}; it did not: "
+        f"attention.prompts: the model must write {N_NEW_WORDS} whole words after the "
+        f"{len(prompt_tokens)} tokens of {prompt!r} within a block of {block_size}; it did not: "
         "choose another prompt or a larger model.block_size"
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
 
-from looking_glass.figures import visible
-from looking_glass.phrases import count, joined, nats, percent
+from looking_glass.choice_report import Choice, most_attended
+from looking_glass.phrases import joined, nats, percent
 
 Metrics = dict[str, Any]
 MEASURES = {
@@ -16,6 +17,20 @@ MEASURES = {
     "replacement": "replacing its token by a matched one",
     "weighted_norm": "the length of what the block's heads carry from it",
     "direct": "what that adds to the chosen token's logit",
+}
+NUMBERS = {
+    "entropy of the row (nats)": "entropy",
+    "mean distance (tokens back)": "mean_distance",
+    "share on the token itself": "on_itself",
+    "share on the token before it": "on_previous",
+    "share on the first token": "on_first",
+}
+SHORT = {
+    "knock_out": "removal from the block (nats)",
+    "knock_out_all_blocks": "removal from all blocks (nats)",
+    "replacement": "replacement (logits)",
+    "weighted_norm": "length carried",
+    "direct": "direct effect (logits)",
 }
 INTERVENTIONS = ("knock_out", "knock_out_all_blocks", "replacement")
 
@@ -44,42 +59,6 @@ def explain_trust(agreement: pd.DataFrame, n_contexts: int) -> str:
     )
 
 
-def explain_provenance(table: pd.DataFrame, chosen: str) -> str:
-    """Return a sentence on where the end of the context stands in the training text."""
-    if table.empty:
-        return "No end of this context occurs in the training text."
-    first = table.iloc[0]
-    following = joined(
-        [f"“{visible(row['next'])}” ({count(row['count'], 'time')})" for _, row in table.iterrows()]
-    )
-    verdict = (
-        f"the model's “{visible(chosen)}” among them"
-        if bool(table["is_the_choice"].any())
-        else f"but not by the model's “{visible(chosen)}”"
-    )
-    length = count(int(first["context_tokens"]), "token")
-    return (
-        "The longest end of this context in the training text is "
-        f"“{visible(str(first['context']).strip())}” ({length}): there it is followed by "
-        f"{following}, {verdict}."
-    )
-
-
-def explain_parts(parts: pd.DataFrame) -> str:
-    """Return a sentence on what spoke most for the choice over the next best token."""
-    known = parts[parts["part"] != "remainder"]
-    ranked = known.sort_values("margin", ascending=False, kind="stable")
-    most = [f"{row['part']} ({row['margin']:+.2f})" for _, row in ranked.iloc[:3].iterrows()]
-    least = ranked.iloc[-1]
-    remainder = abs(parts.loc[parts["part"] == "remainder", "margin"].iloc[0])
-    return (
-        f"The choice leads the next best token by {parts['margin'].sum():.2f} in logits. Taken "
-        f"apart into what every head, MLP and embedding added, most of it came from "
-        f"{joined(most)}, and most against it from {least['part']} ({least['margin']:+.2f}); the "
-        f"parts add up to within {remainder:.0e}."
-    )
-
-
 def compare_patterns(first: Metrics, last: Metrics, val_loss: float) -> list[str]:
     """Return sentences on what each block's pattern follows, and what the block is worth."""
     kept = {"first": first["pattern_kept"], "last": last["pattern_kept"]}
@@ -101,3 +80,23 @@ def compare_patterns(first: Metrics, last: Metrics, val_loss: float) -> list[str
         f"Position against content, in the same contexts: {joined(follows)}.",
         f"What each is worth: {joined(worth)}.",
     ]
+
+
+def side_by_side_rows(first: Choice, last: Choice) -> list[tuple[str, str, str]]:
+    """Return the rows of a table that sets the first block's choice against the last one's."""
+    rows = [
+        (label, f"{first.number(name):.3f}", f"{last.number(name):.3f}")
+        for label, name in NUMBERS.items()
+    ]
+    rows.append(("attended to most", f"“{most_attended(first)}”", f"“{most_attended(last)}”"))
+    for name, label in SHORT.items():
+        found = (first.measure(name), last.measure(name))
+        a, b = (f"“{row['top_word']}” ({row['top_effect']:+.3f})" for row in found)
+        rows.append((f"mattered most by {label}", a, b))
+    for name, label in SHORT.items():
+        c, d = (
+            "–" if math.isnan(value) else f"{value:+.2f}"
+            for value in (float(one.measure(name)["words_correlation"]) for one in (first, last))
+        )
+        rows.append((f"rank correlation of attention with {label}", c, d))
+    return rows

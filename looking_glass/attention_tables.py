@@ -1,195 +1,225 @@
-"""What was found about one block's attention → the tables and metrics that the report reads."""
+"""A sentence's attention in one block → tables of its rows, by token and by word, and numbers."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from looking_glass.agreement import finite, mean_distance
-from looking_glass.attention import Sentence, entropy, rank_correlation
-from looking_glass.causes import (
-    Choices,
-    direct,
-    direct_constant,
-    knock_outs,
-    matched_tokens,
-    parts_of,
-    provenance,
-)
-from looking_glass.corpus import Corpus, Tokens
+from looking_glass.attention import Sentence, continue_prompt, entropy, trace, word_pattern
+from looking_glass.interventions import Choices, Span, choose, knock_outs
 from looking_glass.model import GPT
-from looking_glass.token_table import form_features
 from looking_glass.tokenizer import Tokenizer
 
-N_ALTERNATIVES = 10
+SUM_TOLERANCE = 1e-5  # of a row's sum of attention, computed in float32
 
 
-def row_tables(
-    sentence: Sentence, tokenizer: Tokenizer, mean: Tensor, by_word: Tensor
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the predicting row and the 11th word's own, by token and summed to words."""
-    own = sentence.eleventh
-    own_row = mean[own.start : own.stop].mean(dim=0)  # (T,)
-    word_of = [i for i, w in enumerate(sentence.words) for _ in range(w.start, w.stop)]
-    tokens = pd.DataFrame(
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A sentence as the model saw it: every pattern, and the choice of its 11th word."""
+
+    sentence: Sentence
+    texts: list[str]  # of its tokens
+    patterns: Tensor  # (L, nh, T, T), on the CPU
+    choices: Choices  # of one context: all that the choice saw
+
+    @property
+    def words(self) -> list[str]:
+        """Return the twelve words."""
+        return [word.text for word in self.sentence.words]
+
+    @property
+    def own(self) -> range:
+        """Return the positions of the 11th word."""
+        return range(self.sentence.eleventh.start, self.sentence.eleventh.stop)
+
+    @property
+    def spans(self) -> list[Span]:
+        """Return every word that the choice saw, as its range of positions."""
+        end = self.sentence.predicting + 1
+        return [(word.start, word.stop) for word in self.sentence.words if word.stop <= end]
+
+
+def look(model: GPT, tokenizer: Tokenizer, prompt: str) -> View:
+    """Return the model's view of `prompt` and the two words that it writes after it."""
+    sentence = continue_prompt(model, tokenizer, prompt)
+    tokens = torch.tensor([sentence.tokens], device=model.device)
+    patterns = torch.stack([pattern[0].cpu() for pattern in trace(model, tokens).patterns])
+    worst = float((patterns.double().sum(dim=-1) - 1).abs().max())
+    assert worst <= SUM_TOLERANCE, f"a row of attention sums to 1, off by {worst}"
+    return View(
+        sentence=sentence,
+        texts=tokenizer.decode_each(sentence.tokens),
+        patterns=patterns,
+        choices=choose(model, tokens[:, : sentence.predicting + 1]),
+    )
+
+
+def arrays(model: GPT, view: View, block: int) -> dict[str, Tensor]:
+    """Return a block's patterns, and what all blocks show of every word, for who wants more.
+
+    `pattern` (nh, T, T) and `words` (W, W), its mean over heads by word, are the block's. Of all
+    blocks: `predicting` (L, nh, W, W), the attention to each word of the row that predicted each
+    word; `own` (L, nh, W, W), that of each word's own rows; `effect` (L, W, W), the nats that each
+    word's first token loses without the block's attention to each word before it.
+    """
+    words, patterns = view.sentence.words, view.patterns
+    W, (L, nh) = len(words), patterns.shape[:2]
+    received = torch.stack(
+        [patterns[..., w.start : w.stop].sum(dim=-1) for w in words], dim=-1
+    )  # (L, nh, T, W)
+    predicting, effect = torch.zeros(L, nh, W, W), torch.zeros(L, W, W)
+    tokens = torch.tensor([view.sentence.tokens], device=model.device)
+    for index, word in enumerate(words[1:], start=1):
+        predicting[:, :, index] = received[:, :, word.start - 1]
+        told = choose(model, tokens[:, : word.start], tokens[:, word.start])
+        before = [(w.start, w.stop) for w in words[:index]]
+        for layer in range(L):
+            effect[layer, index, :index] = knock_outs(model, told, [layer], sources=before)[0]
+    own = torch.stack([received[:, :, w.start : w.stop].mean(dim=2) for w in words], dim=2)
+    return {
+        "pattern": patterns[block],
+        "words": word_pattern(patterns[block].mean(dim=0), words),
+        "predicting": predicting,
+        "own": own,
+        "effect": effect,
+    }
+
+
+def token_table(view: View, block: int, measured: dict[str, Tensor]) -> pd.DataFrame:
+    """Return a row per token: its word, its share of both rows, and what it caused."""
+    mean = view.patterns[block].mean(dim=0)  # (T, T)
+    word_of = [i for i, w in enumerate(view.sentence.words) for _ in range(w.start, w.stop)]
+    table = pd.DataFrame(
         {
-            "position": range(len(sentence.tokens)),
-            "text": tokenizer.decode_each(sentence.tokens),
+            "position": range(len(view.texts)),
+            "text": view.texts,
             "word": word_of,
-            "predicting_row": mean[sentence.predicting].tolist(),
-            "own_row": own_row.tolist(),
+            "predicting_row": mean[view.sentence.predicting].tolist(),
+            "own_row": mean[view.own].mean(dim=0).tolist(),
         }
     )
-    words = tokens.groupby("word", as_index=False)[["predicting_row", "own_row"]].sum()
-    words.insert(1, "text", [w.text for w in sentence.words])
-    eleventh = sentence.words.index(own)
-    assert torch.allclose(
-        torch.tensor(words["own_row"].to_numpy()).float(), by_word[eleventh], atol=1e-5
-    )
-    return tokens, words
+    return with_causes(table, measured)
 
 
-def effects(values: Tensor, table: pd.DataFrame) -> pd.Series:
-    """Return `values` as a column of `table`: what comes after the choice has no effect on it."""
-    return pd.Series(values.tolist()).reindex(range(len(table)))
+def word_table(view: View, tokens: pd.DataFrame, measured: dict[str, Tensor]) -> pd.DataFrame:
+    """Return a row per word: its share of both rows, and what all of its tokens caused."""
+    table = tokens.groupby("word", as_index=False)[["predicting_row", "own_row"]].sum()
+    table.insert(1, "text", view.words)
+    return with_causes(table, measured)
 
 
-def word_spans(sentence: Sentence) -> list[tuple[int, int]]:
-    """Return every word that the predicting row can see, as its range of positions."""
-    return [(w.start, w.stop) for w in sentence.words if w.stop <= sentence.predicting + 1]
+def with_causes(table: pd.DataFrame, measured: dict[str, Tensor]) -> pd.DataFrame:
+    """Return `table` with a column per measure: what comes after the choice has no effect on it."""
+    names = [name for name in measured if name != "attention"]
+    columns = {name: pd.Series(measured[name][0].tolist()) for name in names}
+    return table.assign(**{name: c.reindex(range(len(table))) for name, c in columns.items()})
 
 
-def causal_table(tokens: pd.DataFrame, measured: dict[str, Tensor]) -> pd.DataFrame:
-    """Return `tokens` with a column for each measure of what a source caused."""
-    added = {
-        name: effects(values[0].cpu(), tokens)
-        for name, values in measured.items()
-        if name != "attention"
-    }
-    return tokens.assign(**added)
+def head_table(view: View, block: int, knocked: list[Tensor], added: Tensor) -> pd.DataFrame:
+    """Return a row per head and token: both rows, knock-out, and what it adds to the logit.
 
-
-def head_table(model: GPT, choices: Choices, block: int, tokenizer: Tokenizer) -> pd.DataFrame:
-    """Return a row per head and source: attention, knock-out, and what it adds to the logit."""
-    parts = parts_of(model, choices.contexts[0])
-    added = direct(model, parts, parts.moved[block], int(choices.chosen[0]))  # (nh, T)
-    texts = tokenizer.decode_each(choices.contexts[0].tolist())
-    return pd.concat(
-        pd.DataFrame(
+    `knocked` holds (1, S) nats a head, `added` (nh, S) logits.
+    """
+    tables = []
+    for head, pattern in enumerate(view.patterns[block]):  # (T, T)
+        tokens = pd.DataFrame(
             {
                 "head": head + 1,
-                "position": range(len(texts)),
-                "text": texts,
-                "attention": choices.patterns[block][0, head].tolist(),
-                "knock_out": knock_outs(model, choices, [block], head=head)[0].tolist(),
-                "direct": added[head].tolist(),
+                "position": range(len(view.texts)),
+                "text": view.texts,
+                "predicting_row": pattern[view.sentence.predicting].tolist(),
+                "own_row": pattern[view.own].mean(dim=0).tolist(),
             }
         )
-        for head in range(model.config.n_head)
-    )
+        tables.append(
+            with_causes(tokens, {"knock_out": knocked[head], "direct": added[head : head + 1]})
+        )
+    return pd.concat(tables)
 
 
-def part_table(model: GPT, choices: Choices) -> pd.DataFrame:
-    """Return a row per part of the chosen token's logit, and of its margin over the next best.
+def head_word_table(view: View, heads: pd.DataFrame, knocked: list[Tensor]) -> pd.DataFrame:
+    """Return a row per head and word: both rows and knock-out, from the rows by token."""
+    word_of = [i for i, w in enumerate(view.sentence.words) for _ in range(w.start, w.stop)]
+    rows = heads.assign(word=heads["position"].map(dict(enumerate(word_of))))
+    summed = rows.groupby(["head", "word"], as_index=False)[["predicting_row", "own_row"]].sum()
+    summed.insert(2, "text", summed["word"].map(dict(enumerate(view.words))))
+    effects = pd.concat([pd.Series(k[0].tolist()).reindex(range(len(view.words))) for k in knocked])
+    return summed.assign(knock_out=effects.tolist())
 
-    The rows add up to the logit and to the margin; what rounding leaves is the last one.
+
+def row_table(view: View, block: int) -> pd.DataFrame:
+    """Return the numbers of both rows: of the mean over heads, and of each head alone.
+
+    The 11th word's own row is that of its tokens on average. `attention_sum` is over the whole
+    pattern: one for each of the `query_rows`.
     """
-    parts = parts_of(model, choices.contexts[0])
-    pair = [int(choices.chosen[0]), int(choices.second[0])]
-    logits = model(choices.contexts)[0, -1]
-    columns = []
-    for token in pair:
-        known = [
-            *direct(model, parts, parts.values, token).tolist(),
-            direct_constant(model, token),
-        ]
-        columns.append([*known, float(logits[token]) - sum(known)])
-    chosen, second = columns
-    return pd.DataFrame(
-        {
-            "part": [*parts.names, "last LayerNorm's bias", "remainder"],
-            "logit": chosen,
-            "margin": [a - b for a, b in zip(chosen, second, strict=True)],
-        }
-    )
+    pattern = view.patterns[block]  # (nh, T, T)
+    kinds = {"predicting": [view.sentence.predicting], "own": list(view.own)}
+    sums = {"query_rows": pattern.shape[-1], "sum_tolerance": SUM_TOLERANCE}
+    rows: list[dict[str, object]] = []
+    for kind, positions in kinds.items():
+        for head, one in [("mean", pattern.mean(dim=0)), *enumerate(pattern, start=1)]:
+            found = pd.DataFrame([row_numbers(one[position], position) for position in positions])
+            numbers = {"attention_sum": float(one.double().sum()), **sums}
+            means = {str(name): float(value) for name, value in found.mean().items()}
+            rows.append({"row": kind, "head": str(head), **means, **numbers})
+    return pd.DataFrame(rows)
 
 
-def provenance_table(sentence: Sentence, text: Tokens, tokenizer: Tokenizer) -> pd.DataFrame:
-    """Return what follows the longest end of the context that the training text holds."""
-    context = sentence.tokens[: sentence.predicting + 1]
-    found = provenance(context, text)
-    rows = list(found.counts.items())[:N_ALTERNATIVES] if found.length else []
-    return pd.DataFrame(
-        {
-            "context": tokenizer.decode(context[len(context) - found.length :]),
-            "context_tokens": found.length,
-            "next": tokenizer.decode_each([token for token, _ in rows]),
-            "count": [count for _, count in rows],
-            "is_the_choice": [int(token == sentence.chosen) for token, _ in rows],
-        }
-    )
-
-
-def alternatives(log_probs: Tensor, tokenizer: Tokenizer) -> pd.DataFrame:
-    """Return the most probable tokens at the place of the choice."""
-    top = log_probs.topk(min(N_ALTERNATIVES, len(log_probs)))
-    return pd.DataFrame(
-        {
-            "text": tokenizer.decode_each(top.indices.tolist()),
-            "probability": top.values.exp().tolist(),
-        }
-    )
-
-
-def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
-    """Return for each token the one that replaces it: of its kind, and about as frequent: (V,).
-
-    Only tokens of the training text take part: what the model never met is no fair replacement.
-    """
-    counts = torch.bincount(
-        torch.from_numpy(corpus.train.astype("int64")), minlength=corpus.vocab_size
-    )
-    pieces = tokenizer.token_bytes()
-    kinds = [form_features(rank, content)[0] for rank, content in enumerate(pieces)]
-    matched, seen = torch.arange(corpus.vocab_size), counts.nonzero()[:, 0]
-    matched[seen] = seen[matched_tokens(counts[seen], [kinds[token] for token in seen.tolist()])]
-    return matched
-
-
-def agreement_metrics(trust: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    """Return each measure's correlation with attention, and its 95 % interval."""
-    rows = trust.set_index("measure")[["correlation", "low", "high"]]
+def row_numbers(row: Tensor, position: int) -> dict[str, float]:
+    """Return the sum, spread and places of a row (T,), that of the token at `position`."""
     return {
-        str(name): {str(key): finite(float(value)) for key, value in row.items()}
-        for name, row in rows.iterrows()
+        "sum": float(row.double().sum()),
+        "entropy": entropy(row),
+        "largest_entropy": math.log(position + 1),
+        "mean_distance": mean_distance(row[: position + 1]),
+        "on_itself": float(row[position]),
+        "on_previous": float(row[position - 1]) if position else 0.0,
+        "on_first": float(row[0]),
     }
 
 
-def measure(
-    sentence: Sentence, mean: Tensor, words: pd.DataFrame, block: int, probability: float
+def block_table(model: GPT, view: View) -> pd.DataFrame:
+    """Return a row per block and word: attention when choosing the 11th, and knock-out there."""
+    tables = []
+    for block in range(model.config.n_layer):
+        row = view.patterns[block].mean(dim=0)[view.sentence.predicting]
+        knocked = knock_outs(model, view.choices, [block], sources=view.spans)[0]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "block": block + 1,
+                    "word": range(len(view.spans)),
+                    "text": view.words[: len(view.spans)],
+                    "predicting_row": [float(row[start:stop].sum()) for start, stop in view.spans],
+                    "knock_out": knocked.tolist(),
+                }
+            )
+        )
+    return pd.concat(tables)
+
+
+def metrics(
+    rows: pd.DataFrame, words: pd.DataFrame, trust: pd.DataFrame, n_contexts: int
 ) -> dict[str, object]:
-    """Return the block's metrics: sums, spread, and agreement of attention with its removal."""
-    seen = words.dropna(subset="knock_out")
-    attention, effect = seen["predicting_row"].tolist(), seen["knock_out"].tolist()
-    last = sentence.predicting
-    predicting = mean[last]
+    """Return the block's numbers of the first prompt, and its agreement over many contexts."""
+    means: Any = rows[rows["head"] == "mean"].set_index("row")
+    names = ("entropy", "mean_distance", "on_itself", "on_previous", "on_first")
     return {
-        "block": block,
-        "chosen_probability": probability,
-        "predicting_row_sum": float(predicting.double().sum()),
-        "own_row_sum": float(words["own_row"].sum()),
-        "all_attention_sum": float(mean.double().sum()),
-        "query_rows": len(mean),
-        "predicting_row_entropy": entropy(predicting),
-        "largest_entropy": math.log(last + 1),
-        "mean_distance": mean_distance(predicting[: last + 1]),
-        "attention_to_itself": float(predicting[last]),
-        "attention_to_previous": float(predicting[last - 1]),
-        "attention_to_first": float(predicting[0]),
-        "largest_word_attention": max(attention),
-        "largest_word_knock_out": max(effect),
-        "attention_effect_rank_correlation": rank_correlation(attention, effect),
+        "contexts": n_contexts,
+        "predicting_row_sum": float(means.loc["predicting", "sum"]),
+        "own_row_sum": float(means.loc["own", "sum"]),
+        "attention_sum": float(means.loc["predicting", "attention_sum"]),
+        "query_rows": int(means.loc["predicting", "query_rows"]),
+        **{name: float(means.loc["predicting", name]) for name in names},
+        "largest_knock_out": float(words["knock_out"].max()),
+        "rank_correlation": {
+            str(row["measure"]): finite(float(row["correlation"])) for _, row in trust.iterrows()
+        },
     }

@@ -1,9 +1,5 @@
-"""Why a position chose its token: interventions on its sources, and the parts of its logit.
+"""What a choice was made of: the parts of its logit, and what each source sent.
 
-A source is a position that the last one of a context attends to. Four measures of what it did:
-
-    knock-out        the position loses its attention to the source, in one block or in all of them
-    replacement      the source's token gives way to a matched one, of its kind and frequency
     weighted norm    the length of what the block's heads carry from the source, ‖Σ α v W_O‖: a
                      source may get much attention and send next to nothing
                      (Kobayashi et al. 2020, Attention is Not Only a Weight)
@@ -17,17 +13,16 @@ Mathematical Framework for Transformer Circuits.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from looking_glass.attention import attention_pattern, trace_hidden
+from looking_glass.attention import attention_pattern
 from looking_glass.corpus import Tokens
-from looking_glass.evaluation import mean_loss
+from looking_glass.interventions import Span
 from looking_glass.model import GPT
 
 CONFIDENCE = 1.96  # standard errors to each side: 95 %
@@ -91,135 +86,10 @@ def direct_constant(model: GPT, target: int) -> float:
 
 
 @torch.no_grad()
-def weighted_norms(parts: Parts, block: int) -> Tensor:
-    """Return the length of what all heads of a block carry from each source: (T,)."""
-    norms: Tensor = parts.moved[block].sum(dim=0).norm(dim=-1)
-    return norms
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What was chosen after each of N contexts of T tokens."""
-
-    contexts: Tensor  # (N, T)
-    chosen: Tensor  # (N,): the most probable token
-    second: Tensor  # (N,): the next most probable
-    log_probs: Tensor  # (N,) nats: of the chosen one
-    margins: Tensor  # (N,): chosen logit minus second
-    patterns: list[Tensor]  # a block each: the last row, (N, nh, T)
-
-    def chunk(self, n: int) -> list[Choices]:
-        """Return them in at most `n` shares."""
-        shares = torch.arange(len(self.contexts), device=self.contexts.device).chunk(n)
-        return [
-            Choices(
-                contexts=self.contexts[rows],
-                chosen=self.chosen[rows],
-                second=self.second[rows],
-                log_probs=self.log_probs[rows],
-                margins=self.margins[rows],
-                patterns=[pattern[rows] for pattern in self.patterns],
-            )
-            for rows in shares
-        ]
-
-
-@torch.no_grad()
-def choose(model: GPT, contexts: Tensor) -> Choices:
-    """Return the model's choice after each of `contexts` (N, T)."""
-    logits, patterns = _last_logits(model, model.embed(contexts), {})
-    top = logits.topk(2, dim=-1)
-    return Choices(
-        contexts=contexts,
-        chosen=top.indices[:, 0],
-        second=top.indices[:, 1],
-        log_probs=logits.log_softmax(dim=-1).amax(dim=-1),
-        margins=top.values[:, 0] - top.values[:, 1],
-        patterns=[pattern[:, :, -1] for pattern in patterns],
-    )
-
-
-def knock_outs(
-    model: GPT,
-    choices: Choices,
-    blocks: Sequence[int],
-    *,
-    head: int | None = None,
-    sources: Sequence[tuple[int, int]] | None = None,
-) -> Tensor:
-    """Return the nats that each choice loses without each source in `blocks`: (N, S).
-
-    Only the last position loses its attention, in all heads or in one. The sources are every
-    position, or ranges of positions (start, stop). Positive where the source spoke for the choice.
-    """
-    T = choices.contexts.shape[1]
-    spans = sources or [(position, position + 1) for position in range(T)]
-    heads = 1 if head is None else model.config.n_head
-    removed = torch.zeros(len(spans), heads, T, T, dtype=torch.bool, device=model.device)
-    for index, (start, stop) in enumerate(spans):
-        removed[index, head or 0, -1, start:stop] = True
-    effects = []
-    for context, chosen, before in zip(
-        choices.contexts, choices.chosen, choices.log_probs, strict=True
-    ):
-        x = model.embed(context).expand(len(spans), -1, -1)
-        logits, _ = _last_logits(model, x, dict.fromkeys(blocks, removed))
-        effects.append(before - logits.log_softmax(dim=-1)[:, chosen])
-    return torch.stack(effects)
-
-
-def replacements(model: GPT, choices: Choices, matched: Tensor) -> Tensor:
-    """Return by how much the choice's lead over its best rival shrinks without each source: (N, T).
-
-    In logits. Each source in its turn gives way to its token in `matched` (V,). The rival is the
-    best one then: over the second choice as it was, a token that took the choice's place would
-    not show.
-    """
-    N, T = choices.contexts.shape
-    effects = []
-    for index in range(N):
-        changed = choices.contexts[index].repeat(T, 1)  # (T, T)
-        changed[range(T), range(T)] = matched[choices.contexts[index]]
-        logits, _ = _last_logits(model, model.embed(changed), {})
-        chosen = choices.chosen[index]
-        own = logits[:, chosen].clone()
-        logits[:, chosen] = -math.inf
-        effects.append(choices.margins[index] - (own - logits.amax(dim=1)))
-    return torch.stack(effects)
-
-
-@torch.no_grad()
-def _last_logits(
-    model: GPT, x: Tensor, removed: Mapping[int, Tensor]
-) -> tuple[Tensor, list[Tensor]]:
-    """Return the logits at the last position, (B, V), and the patterns."""
-    hidden, patterns = trace_hidden(model, x, dict(removed))
-    logits: Tensor = model.lm_head(hidden[:, -1])
-    return logits, patterns
-
-
-def matched_tokens(counts: Tensor, kinds: Sequence[str]) -> Tensor:
-    """Return for each token another one of its kind that is nearest to it in frequency: (V,).
-
-    `counts` (V,) are occurrences in the training text. A token alone in its kind takes the one
-    nearest in frequency of any kind; of two as near the one that is more frequent.
-    """
-    matched = torch.empty(len(counts), dtype=torch.long)
-    groups: dict[str, list[int]] = {}
-    for token, kind in enumerate(kinds):
-        groups.setdefault(kind, []).append(token)
-    everyone = _by_count(counts, list(range(len(counts))))
-    for group in groups.values():
-        order = _by_count(counts, group)
-        for place, token in enumerate(order):
-            pool, at = (order, place) if len(order) > 1 else (everyone, everyone.index(token))
-            near = [pool[i] for i in (at - 1, at + 1) if 0 <= i < len(pool)]
-            matched[token] = min(near, key=lambda other: abs(counts[other] - counts[token]))
-    return matched
-
-
-def _by_count(counts: Tensor, tokens: list[int]) -> list[int]:
-    return sorted(tokens, key=lambda token: (-int(counts[token]), token))
+def carried(parts: Parts, block: int, sources: Sequence[Span]) -> Tensor:
+    """Return what all heads of a block carry from each source: (S, C)."""
+    moved = parts.moved[block].sum(dim=0)  # (T, C)
+    return torch.stack([moved[start:stop].sum(dim=0) for start, stop in sources])
 
 
 def interval(values: Tensor) -> tuple[float, float, float]:
@@ -235,16 +105,6 @@ def interval(values: Tensor) -> tuple[float, float, float]:
 def top_agreement(a: Tensor, b: Tensor) -> Tensor:
     """Return for each row whether its largest entry is the same in both: (N, S) → (N,)."""
     return (a.argmax(dim=1) == b.argmax(dim=1)).double()
-
-
-def loss_without(model: GPT, tokens: Tokens, block: int, part: Literal["attn", "mlp"]) -> float:
-    """Return `mean_loss` over `tokens` when what one part of a block adds is left out."""
-    module = getattr(model.transformer.blocks[block], part)
-    handle = module.register_forward_hook(lambda _module, _inputs, out: torch.zeros_like(out))
-    try:
-        return mean_loss(model, tokens)
-    finally:
-        handle.remove()
 
 
 def overlap(a: Tensor, b: Tensor) -> Tensor:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from pydantic import BaseModel, ConfigDict, Field
 
 P = ParamSpec("P")
@@ -125,60 +122,6 @@ def loss_curve(
     axes.margins(y=0.08)
     axes.set(title="Loss over training", xlabel="training step", ylabel="loss (nats per token)")
     axes.legend(loc="center", bbox_to_anchor=(0.62, 0.7))  # between the lines of the n-grams
-    return figure
-
-
-@in_house_style
-def attention_heat_map(
-    matrix: npt.NDArray[np.float32], words: Sequence[str], block: str, colors: Colors
-) -> Figure:
-    """Draw attention from each word (row) to each word (column), (W, W), mean over heads."""
-    figure, axes = figure_of(7.5, 6.2)
-    shades = LinearSegmentedColormap.from_list("house", ["#ffffff", colors.primary])
-    later = np.triu(np.ones_like(matrix, dtype=bool), 1)
-    image = axes.imshow(np.ma.masked_array(matrix, later), cmap=shades, norm=PowerNorm(0.5, 0, 1))
-    for i, j in zip(*np.tril_indices(len(matrix)), strict=True):
-        value = matrix[i, j]
-        axes.annotate(
-            f"{value:.2f}".removeprefix("0"),
-            (j, i),
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            color="white" if value > 0.4 else "#333333",
-        )
-    labels = [f"{index + 1} {printable(word)}" for index, word in enumerate(words)]
-    axes.set_xticks(range(len(words)), labels, rotation=40, ha="right")
-    axes.set_yticks(range(len(words)), labels)
-    axes.grid(visible=False)
-    axes.set(
-        title=f"Attention of the {block} block: each row sums to 1",
-        xlabel="word attended to",
-        ylabel="word attending",
-    )
-    figure.colorbar(image, label="share of attention, mean over heads", shrink=0.8)
-    return figure
-
-
-@in_house_style
-def attention_bars(table: pd.DataFrame, eleventh: str, block: str, colors: Colors) -> Figure:
-    """Draw the predicting row by word beside what removing each word's attention does."""
-    seen = table.dropna(subset="knock_out")
-    figure = Figure(figsize=(8, 3.9))
-    left, right = figure.subplots(1, 2, sharey=True)
-    y = np.arange(len(seen))
-    left.barh(y, seen["predicting_row"], color=colors.primary)
-    right.barh(y, seen["knock_out"], color=colors.secondary)
-    right.axvline(0, color="#333333", linewidth=0.8)
-    left.set_yticks(y, [printable(word) for word in seen["text"]])
-    left.invert_yaxis()
-    for axes in (left, right):
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-    left.set(title="attention", xlabel="share of attention, mean over heads")
-    right.set(title="effect of removing it", xlabel="loss of log-probability (nats)")
-    figure.suptitle(
-        f"Choosing the 11th word, “{printable(eleventh)}”: the {block} block", x=0.01, ha="left"
-    )
     return figure
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pandas as pd
 import torch
+from torch import Tensor
 
-from looking_glass import attention_tables as tables
+from looking_glass import attention_tables as rows
+from looking_glass import causal_tables as causes
 from looking_glass.agreement import (
     agreement_table,
     measure,
@@ -15,87 +18,105 @@ from looking_glass.agreement import (
     what_the_pattern_keeps,
 )
 from looking_glass.artifacts import whole_directory, write_csv, write_json, write_tensors
-from looking_glass.attention import (
-    AttentionParams,
-    BlockName,
-    block_index,
-    continue_prompt,
-    trace,
-    word_pattern,
-)
-from looking_glass.causes import choose, knock_outs, loss_without
+from looking_glass.attention import AttentionParams, BlockName, block_index
 from looking_glass.compute import ComputeParams, prepare, side_by_side
-from looking_glass.corpus import read_corpus
+from looking_glass.corpus import Corpus, read_corpus
 from looking_glass.errors import InputError, run_stage
-from looking_glass.model import MERGES_FILE, VOCAB_FILE, load_checkpoint
+from looking_glass.interventions import Choices, choose, loss_without
+from looking_glass.model import GPT, MERGES_FILE, VOCAB_FILE, load_checkpoint
 from looking_glass.params import load_section
 from looking_glass.tokenizer import Tokenizer
 
 MODEL, TOKENS = Path("data/model"), Path("data/tokens")
 SHARES = 8  # of the contexts, worked on side by side
+Tables = dict[str, pd.DataFrame]
 
 
 def main() -> None:
-    """Write the block's full pattern, its two rows by token and by word, and their knock-outs."""
+    """Write the block's patterns, rows and causes for each prompt, and their agreement."""
     name = block_name(sys.argv[1:])
-    params, compute = (
-        load_section(AttentionParams, "attention"),
-        load_section(ComputeParams, "compute"),
-    )
+    params = load_section(AttentionParams, "attention")
+    compute = load_section(ComputeParams, "compute")
     model = load_checkpoint(MODEL, prepare(compute))
     tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
-    sentence = continue_prompt(model, tokenizer, params.prompt)
     block = block_index(name, model.config.n_layer)
-    traced = trace(model, torch.tensor([sentence.tokens], device=model.device))
-    heads = traced.patterns[block][0].cpu()  # (nh, T, T)
-    mean = heads.mean(dim=0)  # (T, T)
-    by_word = word_pattern(mean, sentence.words)  # (W, W)
-
+    views = [rows.look(model, tokenizer, prompt) for prompt in params.prompts]
     corpus = read_corpus(TOKENS)
-    matched = tables.match_tokens(corpus, tokenizer).to(model.device)
-    seen = torch.tensor([sentence.tokens[: sentence.predicting + 1]], device=model.device)
-    choices = choose(model, seen)
-    tokens, words = tables.row_tables(sentence, tokenizer, mean, by_word)
-    tokens = tables.causal_table(tokens, measure(model, choices, block, matched))
-    removed = knock_outs(model, choices, [block], sources=tables.word_spans(sentence))
-    words["knock_out"] = tables.effects(removed[0], words)
-    log_probs = traced.logits[0, sentence.predicting].log_softmax(dim=-1).cpu()
+    matched = causes.match_tokens(corpus, tokenizer).to(model.device)
+    explained = [explain(model, tokenizer, corpus, view, block, matched) for view in views]
+    tables = {table: numbered([one[table] for one in explained]) for table in explained[0]}
 
     generator = torch.Generator().manual_seed(params.seed)
-    drawn = sample_contexts(corpus.val, params.contexts, seen.shape[1], generator)
+    length = views[0].choices.contexts.shape[1]
+    drawn = sample_contexts(corpus.val, params.contexts, length, generator)
     many = choose(model, drawn.to(model.device))
-    measured = side_by_side(
-        lambda share: measure(model, share, block, matched), many.chunk(SHARES), compute
-    )
-    joined = {name: torch.cat([share[name] for share in measured]) for name in measured[0]}
-    trust = agreement_table(joined, generator)
-    kept = what_the_pattern_keeps(model, many, block, generator)
+    trust = agreement_table(measure_all(model, many, block, matched, compute), generator)
 
     with whole_directory(Path("data/attention") / name) as directory:
-        arrays = {"pattern": heads.numpy(), "words": by_word.numpy()}
-        write_tensors(directory / "pattern.safetensors", arrays)
-    reports = Path("reports/attention") / name
-    write_csv(reports / "tokens.csv", tokens)
-    write_csv(reports / "heads.csv", tables.head_table(model, choices, block, tokenizer))
-    write_csv(reports / "parts.csv", tables.part_table(model, choices))
-    write_csv(reports / "agreement.csv", trust)
-    source = tables.provenance_table(sentence, corpus.train, tokenizer)
-    write_csv(reports / "provenance.csv", source)
-    write_csv(reports / "words.csv", words)
-    write_csv(reports / "alternatives.csv", tables.alternatives(log_probs, tokenizer))
+        kept = {
+            f"prompt_{number}.{key}": array.numpy()
+            for number, view in enumerate(views, start=1)
+            for key, array in rows.arrays(model, view, block).items()
+        }
+        write_tensors(directory / "patterns.safetensors", kept)
+    with whole_directory(Path("reports/attention") / name) as directory:
+        for table, content in {**tables, "agreement": trust}.items():
+            write_csv(directory / f"{table}.csv", content)
     write_json(
         Path("metrics") / f"attention_{name}.json",
         {
-            **tables.measure(sentence, mean, words, block, float(log_probs[sentence.chosen].exp())),
-            "contexts": params.contexts,
-            "agreement": tables.agreement_metrics(trust),
-            "pattern_kept": kept,
+            "block": block,
+            **rows.metrics(explained[0]["rows"], explained[0]["words"], trust, params.contexts),
+            "pattern_kept": what_the_pattern_keeps(model, many, block, generator),
             "val_loss_without": {
                 "attention": loss_without(model, corpus.val, block, "attn"),
                 "mlp": loss_without(model, corpus.val, block, "mlp"),
             },
         },
     )
+
+
+def explain(
+    model: GPT, tokenizer: Tokenizer, corpus: Corpus, view: rows.View, block: int, matched: Tensor
+) -> Tables:
+    """Return every table about one sentence."""
+    choices, spans = view.choices, view.spans
+    by_token = measure(model, choices, block, matched)
+    by_word = measure(model, choices, block, matched, spans)
+    tokens = rows.token_table(view, block, by_token)
+    added = causes.added_by_head(model, choices, block)
+    heads = rows.head_table(view, block, causes.by_head(model, choices, block), added)
+    knocked = causes.by_head(model, choices, block, spans)
+    return {
+        "tokens": tokens,
+        "words": rows.word_table(view, tokens, by_word),
+        "heads": heads,
+        "head_words": rows.head_word_table(view, heads, knocked),
+        "rows": rows.row_table(view, block),
+        "blocks": rows.block_table(model, view),
+        "measures": causes.measure_table(by_token, by_word, view.words),
+        "parts": causes.part_table(model, choices),
+        "provenance": causes.provenance_table(view.sentence, corpus.train, tokenizer),
+        "alternatives": causes.alternatives(model(choices.contexts)[0, -1].cpu(), tokenizer),
+        "removals": causes.removal_table(model, choices, block, spans, view.words, tokenizer),
+    }
+
+
+def numbered(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return tables as one, with the number of the prompt of each row."""
+    for number, table in enumerate(tables, start=1):
+        table.insert(0, "prompt", number)
+    return pd.concat(tables)
+
+
+def measure_all(
+    model: GPT, choices: Choices, block: int, matched: Tensor, compute: ComputeParams
+) -> dict[str, Tensor]:
+    """Return every measure of many choices, worked on side by side."""
+    shares = side_by_side(
+        lambda share: measure(model, share, block, matched), choices.chunk(SHARES), compute
+    )
+    return {name: torch.cat([share[name] for share in shares]) for name in shares[0]}
 
 
 def block_name(arguments: list[str]) -> BlockName:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from looking_glass import figures, inversion_figures
+from looking_glass import attention_figures, figures, inversion_figures
 from looking_glass.artifacts import (
     read_csv,
     read_json,
@@ -19,11 +19,14 @@ from looking_glass.artifacts import (
     write_bytes,
     write_text,
 )
-from looking_glass.attention_report import (
-    compare_patterns,
+from looking_glass.attention_report import compare_patterns, explain_trust, side_by_side_rows
+from looking_glass.choice_report import (
+    BlockName,
+    Choice,
+    compare_blocks,
+    explain_choice,
     explain_parts,
     explain_provenance,
-    explain_trust,
 )
 from looking_glass.errors import run_stage
 from looking_glass.inversion_report import (
@@ -35,12 +38,8 @@ from looking_glass.inversion_report import (
 )
 from looking_glass.params import load_all, load_section
 from looking_glass.report import (
-    BlockName,
-    Choice,
     ReportParams,
-    compare_blocks,
     data_uri,
-    explain_choice,
     explain_loss,
     explain_underflow,
     render,
@@ -58,10 +57,11 @@ def main() -> None:
         name: read_json(METRICS / f"{name}.json")
         for name in ("encode", "train", "invert", "logprob")
     }
-    last, first = read_choice("last"), read_choice("first")
+    sentences = range(1, len(settings["attention"]["prompts"]) + 1)
+    pairs = [(read_choice("first", number), read_choice("last", number)) for number in sentences]
     drawn = {
         name: to_png(figure, params.dpi)
-        for name, figure in draw(metrics, (first, last), params.colors).items()
+        for name, figure in draw(metrics, pairs, params.colors).items()
     }
     sample = read_csv(REPORTS / "logprob/tokens.csv")
     page = render(
@@ -73,15 +73,7 @@ def main() -> None:
             "loss_text": explain_loss(metrics["train"]),
             "sentence": settings["invert"]["sentence"],
             **inversion(metrics["invert"]),
-            "first": for_page(first),
-            "last": for_page(last),
-            "first_text": [*explain_choice(first), trust(first)],
-            "last_text": [*explain_choice(last), trust(last)],
-            "compare_text": [
-                *compare_blocks(first, last),
-                *compare_patterns(first.metrics, last.metrics, metrics["train"]["val_loss"]),
-            ],
-            "choice_text": explain_why(last),
+            **attention(pairs, metrics["train"]["val_loss"]),
             "sampled": "".join(sample.loc[sample["in_sentence"] == 1, "text"]),
             "underflow_text": explain_underflow(metrics["logprob"]),
             "versions": ", ".join(f"{name} {public_version(name)}" for name in PACKAGES),
@@ -113,36 +105,41 @@ def inversion(metrics: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_choice(block: BlockName) -> Choice:
-    """Return what the attention stage wrote about one block."""
-    folder = REPORTS / "attention" / block
+def read_choice(block: BlockName, number: int) -> Choice:
+    """Return what the attention stage wrote about one block and one prompt."""
     return Choice(
         block=block,
-        metrics=read_json(METRICS / f"attention_{block}.json"),
-        words=read_csv(folder / "words.csv"),
-        tokens=read_csv(folder / "tokens.csv"),
-        alternatives=read_csv(folder / "alternatives.csv"),
+        rows=read_table(block, "rows", number),
+        words=read_table(block, "words", number),
+        measures=read_table(block, "measures", number),
+        alternatives=read_table(block, "alternatives", number),
     )
 
 
-def trust(choice: Choice) -> str:
-    """Return what the block's attention is worth as an explanation."""
-    table = read_csv(REPORTS / "attention" / choice.block / "agreement.csv")
-    return explain_trust(table, choice.metrics["contexts"])
+def read_table(block: BlockName, name: str, number: int) -> pd.DataFrame:
+    """Return the rows of a table about attention that are about one prompt."""
+    table = read_csv(REPORTS / "attention" / block / f"{name}.csv")
+    return table[table["prompt"] == number].drop(columns="prompt").reset_index(drop=True)
 
 
-def explain_why(choice: Choice) -> list[str]:
-    """Return what is said of the choice itself, whichever block is looked at."""
-    folder = REPORTS / "attention" / choice.block
-    chosen = str(choice.alternatives["text"].iloc[0])
-    return [
-        explain_parts(read_csv(folder / "parts.csv")),
-        explain_provenance(read_csv(folder / "provenance.csv"), chosen),
-    ]
+def attention(pairs: list[tuple[Choice, Choice]], val_loss: float) -> dict[str, Any]:
+    """Return what the template says of attention: of each sentence, and of the blocks at large."""
+    found = {name: read_json(METRICS / f"attention_{name}.json") for name in ("first", "last")}
+    trust = {
+        name: explain_trust(
+            read_csv(REPORTS / "attention" / name / "agreement.csv"), metrics["contexts"]
+        )
+        for name, metrics in found.items()
+    }
+    return {
+        "sentences": [for_page(first, last, n) for n, (first, last) in enumerate(pairs, start=1)],
+        "trust": trust,
+        "patterns_text": compare_patterns(found["first"], found["last"], val_loss),
+    }
 
 
 def draw(
-    metrics: dict[str, Any], choices: tuple[Choice, ...], colors: figures.Colors
+    metrics: dict[str, Any], pairs: list[tuple[Choice, Choice]], colors: figures.Colors
 ) -> dict[str, Figure]:
     """Return every figure of the report by name."""
     train = metrics["train"]
@@ -159,15 +156,47 @@ def draw(
         "surprisal": figures.surprisal(sample[sample["in_sentence"] == 1], colors),
         "underflow": figures.underflow(sample, colors),
     }
-    for choice in choices:
-        matrix = read_tensors(DATA / "attention" / choice.block / "pattern.safetensors")["words"]
-        drawn[f"attention_{choice.block}_map"] = figures.attention_heat_map(
-            matrix, choice.words["text"].tolist(), choice.block, colors
-        )
-        drawn[f"attention_{choice.block}_bars"] = figures.attention_bars(
-            choice.words, choice.eleventh, choice.block, colors
-        )
+    for number, pair in enumerate(pairs, start=1):
+        for name, figure in draw_choice(pair, number, colors).items():
+            drawn[figure_name(name, number)] = figure
     return drawn
+
+
+def draw_choice(
+    pair: tuple[Choice, Choice], number: int, colors: figures.Colors
+) -> dict[str, Figure]:
+    """Return the figures of one sentence's attention by name."""
+    first, last = pair
+    eleventh = last.eleventh
+    drawn = {
+        "attention_blocks": attention_figures.block_strip(
+            read_table("last", "blocks", number), eleventh, colors
+        ),
+        "attention_compared": attention_figures.first_against_last(
+            first.words, last.words, eleventh, colors
+        ),
+    }
+    for choice in pair:
+        block, texts = choice.block, choice.words["text"].tolist()
+        arrays = read_tensors(DATA / "attention" / block / "patterns.safetensors")
+        layer = 0 if block == "first" else -1
+        drawn |= {
+            f"attention_{block}_causes": attention_figures.attention_causes(
+                choice.words, eleventh, block, colors
+            ),
+            f"attention_{block}_map": attention_figures.attention_heat_map(
+                arrays[f"prompt_{number}.words"], texts, block, colors
+            ),
+            f"attention_{block}_heads": attention_figures.head_maps(
+                arrays[f"prompt_{number}.own"][layer], texts, block, colors
+            ),
+        }
+    return drawn
+
+
+def figure_name(name: str, number: int) -> str:
+    """Return a figure's name: the first sentence's bear no number."""
+    return name if number == 1 else f"{name}_{number}"
 
 
 def draw_inversion(metrics: dict[str, Any], colors: figures.Colors) -> dict[str, Figure]:
@@ -212,16 +241,35 @@ def best_restarts(restarts: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def for_page(choice: Choice) -> dict[str, Any]:
-    """Return a choice as the template wants it."""
+def for_page(first: Choice, last: Choice, number: int) -> dict[str, Any]:
+    """Return one sentence's choice as the template wants it."""
+    chosen = str(last.alternatives["text"].iloc[0])
+    removals = read_table("last", "removals", number)
     return {
-        "block": choice.block,
-        "metrics": choice.metrics,
-        "eleventh": choice.eleventh,
-        "twelfth": choice.words["text"].iloc[11],
-        "prompt_text": " ".join(choice.words["text"].iloc[:10]),
-        "rows": choice.tokens.to_dict("records"),
-        "alternatives": choice.alternatives.to_dict("records"),
+        "number": number,
+        "prompt": " ".join(last.words["text"].iloc[:10]),
+        "eleventh": last.eleventh,
+        "twelfth": last.words["text"].iloc[11],
+        "alternatives": last.alternatives.to_dict("records"),
+        "removals": [
+            (scope, word, group.to_dict("records"))
+            for (scope, _, word), group in removals.groupby(["scope", "word", "removed"])
+        ],
+        "why": [
+            explain_parts(read_table("last", "parts", number)),
+            explain_provenance(read_table("last", "provenance", number), chosen),
+        ],
+        "blocks": {
+            choice.block: {
+                "text": explain_choice(choice),
+                "tokens": read_table(choice.block, "tokens", number).to_dict("records"),
+                "predicting": choice.rows.iloc[0].to_dict(),
+                "own": choice.rows[choice.rows["row"] == "own"].iloc[0].to_dict(),
+            }
+            for choice in (first, last)
+        },
+        "compare_text": compare_blocks(first, last),
+        "compare_rows": side_by_side_rows(first, last),
     }
 
 

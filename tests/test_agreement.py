@@ -16,14 +16,10 @@ from looking_glass.agreement import (
     sample_contexts,
     what_the_pattern_keeps,
 )
-from looking_glass.attention_report import (
-    compare_patterns,
-    explain_parts,
-    explain_provenance,
-    explain_trust,
-)
-from looking_glass.causes import choose
+from looking_glass.attention_report import compare_patterns, explain_trust
+from looking_glass.choice_report import explain_parts, explain_provenance
 from looking_glass.errors import InputError
+from looking_glass.interventions import choose
 from tests.conftest import make_model
 
 

@@ -12,23 +12,29 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from looking_glass.agreement import measure
 from looking_glass.attention import rank_correlations, trace
+from looking_glass.causal_tables import measure_table
 from looking_glass.causes import (
-    choose,
+    carried,
     direct,
     direct_constant,
     interval,
-    knock_outs,
-    loss_without,
-    matched_tokens,
     overlap,
     parts_of,
     provenance,
-    replacements,
     top_agreement,
-    weighted_norms,
 )
+from looking_glass.choice_report import explain_measures
 from looking_glass.evaluation import mean_loss
+from looking_glass.interventions import (
+    choose,
+    knock_outs,
+    loss_without,
+    matched_tokens,
+    replacements,
+    single,
+)
 from looking_glass.model import GPT, GPTConfig
 from tests.conftest import make_model
 
@@ -53,7 +59,10 @@ def test_what_heads_carry_from_their_sources_adds_up_to_what_they_add() -> None:
         for head in range(2):
             place = parts.names.index(f"block {block + 1}, head {head + 1}")
             assert torch.allclose(moved[head].sum(dim=0), parts.values[place], atol=1e-5)
-        assert torch.allclose(weighted_norms(parts, block), moved.sum(dim=0).norm(dim=1))
+        all_heads = moved.sum(dim=0)  # (T, C)
+        assert torch.allclose(carried(parts, block, single(5)), all_heads)
+        word = carried(parts, block, [(1, 4)])
+        assert torch.allclose(word[0], all_heads[1:4].sum(dim=0), atol=1e-6)
 
 
 def test_a_head_without_output_carries_nothing_and_costs_nothing() -> None:
@@ -150,22 +159,28 @@ def test_a_planted_source_is_ranked_first_by_every_measure(copier: tuple[GPT, Te
     choices = choose(model, contexts)
     pattern = torch.stack(choices.patterns).mean(dim=2)  # (blocks, N, T)
     block = int(pattern[..., SOURCE].mean(dim=1).argmax())  # the one that carries the token over
-    taken_apart = [parts_of(model, context) for context in contexts]
-    measures = {
-        "knock-out in the block": knock_outs(model, choices, [block]),
-        "knock-out in all blocks": knock_outs(model, choices, [0, 1]),
-        "replacement": replacements(model, choices, (torch.arange(20) + 1) % 20),
-        "weighted norm": torch.stack([weighted_norms(parts, block) for parts in taken_apart]),
-        "direct": torch.stack(
-            [
-                direct(model, parts, parts.moved[block].sum(dim=0), int(chosen))
-                for parts, chosen in zip(taken_apart, choices.chosen, strict=True)
-            ]
-        ),
-    }
-    for name, effects in measures.items():
-        found = (effects.argmax(dim=1) == SOURCE).float().mean()
-        assert found > 0.95, (name, found)
+    measured = measure(model, choices, block, (torch.arange(20) + 1) % 20)
+    assert len(measured) == 6
+    for name, effects in measured.items():
+        if name != "attention":
+            found = (effects.argmax(dim=1) == SOURCE).float().mean()
+            assert found > 0.95, (name, found)
+
+
+def test_the_reports_sentence_names_the_planted_source(copier: tuple[GPT, Tensor]) -> None:
+    model, contexts = copier
+    choices = choose(model, contexts[:1])
+    pattern = torch.stack(choices.patterns).mean(dim=2)  # (blocks, 1, T)
+    block = int(pattern[..., SOURCE].mean(dim=1).argmax())
+    measured = measure(model, choices, block, (torch.arange(20) + 1) % 20)
+    words = ["the", "rule", "planted", "is", "not", "one", "of", "these"]
+    text = explain_measures(measure_table(measured, measured, words))
+    assert text.startswith("Every measure names “planted” as the word that mattered most: by ")
+    # Where another source is said to be the cause, so is the sentence.
+    measured["direct"] = -measured["direct"]
+    text = explain_measures(measure_table(measured, measured, words))
+    assert "Every measure" not in text
+    assert "“planted” by removing it from this block's attention (" in text
 
 
 def test_rank_correlation_is_spearmans() -> None:

@@ -30,6 +30,7 @@ TEXT = "CHAPTER I.\n\n" + "\n\n".join(
     for who in ("cat", "queen", "old hatter", "duchess")
     for what in ("rabbit", "mouse", "white king", "tortoise")
 )
+TEN = "The cat saw a mouse by the river. It"  # nine words: one more is wanted
 EVERY_STAGE = [
     "download",
     "encode",
@@ -119,7 +120,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tables: tuple[Path, Path])
         invert__prefix__restarts=2,
         invert__search={"steps": 2, "candidates": 4},
         invert__noise_trials=4,
-        attention__prompt="The cat saw a mouse by the river. It was",
+        attention__prompts=[TEN + " was", 'It was late, and the "duchess"  went home to 🐿️'],
         attention__contexts=4,
         logprob__max_tokens=30,
     )
@@ -137,7 +138,7 @@ def test_every_artifact_is_there_and_nothing_half_written(project: Path) -> None
     for block in ("first", "last"):
         metrics = json.loads((project / f"metrics/attention_{block}.json").read_text())
         assert metrics["predicting_row_sum"] == pytest.approx(1, abs=1e-5)
-        assert metrics["all_attention_sum"] == pytest.approx(metrics["query_rows"], abs=1e-4)
+        assert metrics["attention_sum"] == pytest.approx(metrics["query_rows"], abs=1e-4)
     page = (project / "reports/report.html").read_text()
     for heading in ("The data", "Training", "Inverting", "last block", "first block", "sentence"):
         assert heading in page
@@ -314,7 +315,6 @@ def copy(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     torch.use_deterministic_algorithms(False)
 
 
-TEN = "The cat saw a mouse by the river. It"
 BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "an unknown key": (train, {"train__stepz": 1}, "unknown key 'train.stepz'"),
     "an unknown section": (encode, {"trian": {}}, "unknown section 'trian'"),
@@ -330,8 +330,12 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"invert__sentence": "a b " * 40},
         "64 tokens are required, got 81",
     ),
-    "a prompt of 9 words": (attention, {"attention__prompt": TEN}, "exactly 10 words .* got 9"),
-    "a prompt of 11": (attention, {"attention__prompt": TEN + " was a"}, "exactly 10 .* got 11"),
+    "a prompt of 9 words": (attention, {"attention__prompts": [TEN]}, "exactly 10 words .* got 9"),
+    "a second prompt of 11": (
+        attention,
+        {"attention__prompts": [TEN + " a", TEN + " a b"]},
+        "exactly 10 .* got 11",
+    ),
     "a wrong sha256": (download, {"download__book__local__sha256": "0" * 64}, "required sha256 0"),
     "a file that is not there": (download, {"download__book__local__path": "no"}, "cannot be read"),
     "a block over the text": (train, {"model__block_size": 4000}, "must hold .* 4001 tokens"),

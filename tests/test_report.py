@@ -8,45 +8,50 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from looking_glass import figures
-from looking_glass.phrases import count, joined, percent
-from looking_glass.report import (
+from looking_glass import attention_figures, figures
+from looking_glass.attention_report import side_by_side_rows
+from looking_glass.choice_report import (
     Choice,
     agreement,
     compare_blocks,
     explain_choice,
-    explain_loss,
-    explain_underflow,
+    explain_measures,
 )
+from looking_glass.phrases import count, joined, percent
+from looking_glass.report import explain_loss, explain_underflow
 
 COLORS = figures.Colors(primary="#2f5d8a", secondary="#c8612e", muted="#8a8a8a")
 WORDS = [*"abcdefghijkl"]
+MEASURES = ["knock_out", "knock_out_all_blocks", "replacement", "weighted_norm", "direct"]
 
 
 def choice(
     attention: dict[str, float], effect: dict[str, float], correlation: float | None = 0.1
 ) -> Choice:
     """A choice in which the named words have these numbers, and all others have little."""
+    caused = [effect.get(word, -0.5) for word in WORDS[:10]] + [np.nan] * 2
     words = pd.DataFrame(
         {
             "text": WORDS,
             "predicting_row": [attention.get(word, 0.01) for word in WORDS],
             "own_row": [1 / 12] * 12,
-            "knock_out": [effect.get(word, -0.5) for word in WORDS[:10]] + [np.nan] * 2,
+            **dict.fromkeys(MEASURES, caused),
         }
     )
+    rows = {"entropy": 1.5, "largest_entropy": 2.3, "mean_distance": 4.0}
+    shares = {"on_itself": 0.1, "on_previous": 0.2, "on_first": 0.3}
     return Choice(
         block="last",
-        metrics={
-            "chosen_probability": 0.4,
-            "attention_effect_rank_correlation": correlation,
-            "predicting_row_entropy": 1.5,
-            "largest_entropy": 2.3,
-            "mean_distance": 4.0,
-            "largest_word_knock_out": max(effect.values(), default=-0.5),
-        },
+        rows=pd.DataFrame([{"row": "predicting", "head": "mean", **rows, **shares}]),
         words=words,
-        tokens=words,
+        measures=pd.DataFrame(
+            {
+                "measure": MEASURES,
+                "words_correlation": np.nan if correlation is None else correlation,
+                "top_word": max(effect, key=effect.__getitem__, default="a"),
+                "top_effect": max(effect.values(), default=-0.5),
+            }
+        ),
         alternatives=pd.DataFrame({"text": [" eleven", " other"], "probability": [0.4, 0.2]}),
     )
 
@@ -91,12 +96,31 @@ def test_agreement_follows_the_correlation(correlation: float | None, verdict: s
 
 def test_blocks_are_compared_by_their_own_numbers() -> None:
     first, last = choice({"f": 0.7}, {"f": 3.0}), choice({"b": 0.7}, {"b": 1.0})
-    last.metrics["predicting_row_entropy"] = 0.4
+    last.rows["entropy"] = 0.4
     text = " ".join(compare_blocks(Choice(**{**vars(first), "block": "first"}), last))
     assert "The first block spreads its attention wider" in text
     assert "the first block looks 4.0 tokens back, the last 4.0." in text
     assert "The first attends most to “f”, the last to “b”" in text
     assert "3 nats in the first block and 1 nats in the last: the first block's" in text
+
+
+def test_the_blocks_stand_side_by_side() -> None:
+    first, last = choice({"f": 0.7}, {"f": 3.0}, 0.25), choice({"b": 0.7}, {"b": 1.0}, None)
+    rows = {label: (a, b) for label, a, b in side_by_side_rows(first, last)}
+    assert rows["entropy of the row (nats)"] == ("1.500", "1.500")
+    assert rows["attended to most"] == ("“f”", "“b”")
+    assert rows["mattered most by replacement (logits)"] == ("“f” (+3.000)", "“b” (+1.000)")
+    assert rows["rank correlation of attention with length carried"] == ("+0.25", "–")
+
+
+def test_measures_that_name_one_word_are_said_to() -> None:
+    measures = choice({}, {"f": 3.0}).measures
+    assert explain_measures(measures).startswith("Every measure names “f”")
+    measures.loc[2, "top_word"] = "b"
+    measures.loc[2, "top_effect"] = 0.5
+    text = explain_measures(measures)
+    assert "“b” by replacing it by a matched one (0.5 logits)" in text
+    assert "“f” by removing it from this block's attention (3 nats), " in text
 
 
 def test_the_model_beats_only_what_it_beats() -> None:
@@ -131,9 +155,16 @@ def test_labels_show_white_space_and_no_formula() -> None:
 def test_figures_draw_awkward_words() -> None:
     words = ["$5", "a_b^c", "", "%", "\n", "\\frac", "'", "–", "<b>", "é", "ten", "e"]
     table = choice({"f": 0.7}, {"f": 1.0}).words.assign(text=words)
+    eye = np.eye(12, dtype=np.float32)
+    blocks = [table.iloc[:10].assign(block=block) for block in (1, 2)]
     drawn = [
-        figures.attention_heat_map(np.eye(12, dtype=np.float32), words, "last", COLORS),
-        figures.attention_bars(table, "$5", "last", COLORS),
+        attention_figures.attention_heat_map(eye, words, "last", COLORS),
+        attention_figures.attention_causes(table, "$5", "last", COLORS),
+        attention_figures.first_against_last(table, table, "$5", COLORS),
+        attention_figures.block_strip(pd.concat(blocks), "$5", COLORS),
+        # One head, and more than fill their rows.
+        attention_figures.head_maps(eye[None], words, "last", COLORS),
+        attention_figures.head_maps(np.stack([eye] * 5), words, "last", COLORS),
         figures.surprisal(pd.DataFrame({"text": words, "log_prob": [-1.0] * 12}), COLORS),
     ]
     for figure in drawn:
