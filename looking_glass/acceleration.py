@@ -44,6 +44,8 @@ def compile_blocks(model: GPT) -> None:
             f"train.compile: on {model.device.type} it requires {required}, there is none: "
             "install it, or set train.compile to false"
         )
+    # The compiler hears of it only so: what prepare() set is for everything else.
+    torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())
     for block in model.transformer.h:  # by its own name, which minGPT's has too
         block.compile()
 

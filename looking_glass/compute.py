@@ -34,7 +34,8 @@ def prepare(params: ComputeParams) -> torch.device:
     # cuBLAS is reproducible only with a fixed workspace; it reads this at its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(params.threads)
-    torch.use_deterministic_algorithms(True)
+    # As use_deterministic_algorithms(True), without its seconds of importing the compiler.
+    torch.set_deterministic_debug_mode("error")
     # That would also fill every new tensor with NaN, lest someone read it before writing: a
     # fortieth of a training step, and nothing here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

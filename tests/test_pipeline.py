@@ -123,6 +123,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tables: tuple[Path, Path])
         attention__prompts=[TEN + " was", 'It was late, and the "duchess"  went home to 🐿️'],
         attention__contexts=4,
         logprob__max_tokens=30,
+        report__dpi=50,
     )
     for words in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         assert command(root, *words).returncode == 0
@@ -312,7 +313,7 @@ def copy(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.chdir(root)
     monkeypatch.setattr(sys, "argv", sys.argv)
     yield root
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")
 
 
 BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
