@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -11,12 +11,13 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from pydantic import BaseModel, ConfigDict, Field
 
 P = ParamSpec("P")
-PER_ROW = 24  # tokens beside each other at most, so that their labels can be read
 HEX = r"^#[0-9a-fA-F]{6}$"
 STYLE: Any = {
+    "font.family": "DejaVu Sans",  # it comes with Matplotlib: the same on every machine
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -49,8 +50,19 @@ def visible(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` as a label: visible, and with no dollar sign that would start a formula."""
-    return visible(text).replace("$", r"\$")
+    """Return `text` as a label: visible, with no dollar sign that would start a formula.
+
+    What Matplotlib's own font cannot draw, an emoji say, shows as □.
+    """
+    known = _drawable()
+    shown = "".join(c if ord(c) in known else "□" for c in visible(text))
+    return shown.replace("$", r"\$")
+
+
+@cache
+def _drawable() -> frozenset[int]:
+    """Return the characters of the font that is used when nothing else is asked for."""
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
 def in_house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -126,29 +138,10 @@ def loss_curve(
 
 
 @in_house_style
-def surprisal(table: pd.DataFrame, colors: Colors) -> Figure:
-    """Draw the surprisal of each of a sentence's tokens as bars, in nats."""
-    n_rows = -(-len(table) // PER_ROW)
-    per_row = -(-len(table) // n_rows)
-    figure = Figure(figsize=(8, 0.6 + 2.2 * n_rows))
-    rows = figure.subplots(n_rows, sharey=True, squeeze=False)[:, 0]
-    for index, axes in enumerate(rows):
-        part = table.iloc[index * per_row : (index + 1) * per_row]
-        x = np.arange(len(part))
-        axes.bar(x, -part["log_prob"], color=colors.primary)
-        axes.set_xticks(x, [printable(text) for text in part["text"]], rotation=50, ha="right")
-        axes.set_xlim(-0.6, per_row - 0.4)
-        axes.grid(visible=False, axis="x")
-        axes.set_ylabel("-log p (nats)")
-    rows[0].set_title("How surprising each token is to the model")
-    return figure
-
-
-@in_house_style
 def underflow(table: pd.DataFrame, colors: Colors) -> Figure:
     """Draw the sum of log-probabilities beside the logarithm of the float32 product, by token."""
     figure, axes = figure_of(7, 3.8)
-    x = np.arange(1, len(table) + 1)
+    x = table["tokens"].to_numpy()
     product = table["float32_product"].to_numpy()
     positive = product > 0
     axes.plot(

@@ -1,4 +1,4 @@
-"""Sample text from a model, and say how probable the model finds it.
+"""How probable a model finds a text: token by token, word by word, and in all.
 
 Logarithms are natural (nats) unless a name says otherwise, and at most 0.
 """
@@ -6,117 +6,136 @@ Logarithms are natural (nats) unless a name says otherwise, and at most 0.
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from looking_glass.errors import InputError
 from looking_glass.model import GPT
-from looking_glass.params import Section
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.tokenizer import Word
 
-# A sentence ends with one of these signs, and whatever quotation marks or brackets it closes.
-_SENTENCE_END = re.compile(r"""[.!?]['"’”)\]]*\s*$""")
-
-
-class LogprobParams(Section):
-    """Section `logprob`."""
-
-    prompt: str
-    seed: int = Field(ge=0)
-    temperature: float = Field(gt=0)
-    top_k: int | None = Field(ge=1)
-    max_tokens: int = Field(ge=1)
+WINDOWS = 8  # read at once
+POSITIONS = 128  # whose logits are in memory at once: 26 MB of 50,257 each
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """Tokens drawn one after the other, N of them."""
+class Scores:
+    """What a model says of N tokens, each given all before it that its window holds."""
 
-    tokens: list[int]  # (N,)
-    log_probs: Tensor  # (N,) under the model, as seen while sampling
-    sampling_log_probs: Tensor  # (N,) under the distribution that was really drawn from
-
-
-def sampling_log_probs(logits: Tensor, *, temperature: float, top_k: int | None) -> Tensor:
-    """Return the log-probabilities to draw from: logits (…, V) over `temperature`, top k alone.
-
-    Of logits tied at the k-th place all are kept. The order matters to no one: dividing keeps it.
-    """
-    if top_k is not None and top_k < logits.shape[-1]:
-        smallest_kept = logits.topk(top_k, dim=-1).values[..., -1:]
-        logits = logits.masked_fill(logits < smallest_kept, float("-inf"))
-    return (logits / temperature).log_softmax(dim=-1)
+    log_probs: Tensor  # (N,) nats
+    ranks: Tensor  # (N,) from 1: how many tokens were more probable, and one
+    entropies: Tensor  # (N,) nats: of the distribution that the token came from
+    largest: Tensor  # (N,) nats: the log-probability of the most probable token there
+    word_starts: Tensor  # (N + 1,) nats: that a word begins before each token, and after the last
 
 
 @torch.no_grad()
-def sample(model: GPT, prompt: list[int], params: LogprobParams) -> Sample:
-    """Return `params.max_tokens` tokens drawn after `prompt`, from a generator of their own.
+def score(
+    model: GPT,
+    context: Sequence[int],
+    tokens: Sequence[int],
+    *,
+    stride: int,
+    begins_word: Tensor,
+) -> Scores:
+    """Score each of `tokens`, N of them; `context` is conditioned on and not scored.
 
-    Raises `InputError` unless the prompt has a token and both fit in the block.
+    A text over the block is read through a window of the block's size, moved by `stride` tokens: a
+    token out of the first window has block_size - stride tokens of context or more. `begins_word`
+    (V,) is 1 for each token that can begin a word. Raises `ValueError` without context or tokens.
     """
-    if not prompt:
-        raise InputError("logprob.prompt: at least one token is required to begin from, got none")
-    n, block_size = len(prompt) + params.max_tokens, model.config.block_size
-    if n > block_size + 1:  # the last token drawn is never an input
-        raise InputError(
-            f"logprob: the prompt's {len(prompt)} tokens and max_tokens {params.max_tokens} must "
-            f"fit in a block of {block_size} and one token more: lower max_tokens"
-        )
-    generator = torch.Generator().manual_seed(params.seed)
-    tokens = list(prompt)
-    own: list[Tensor] = []
-    drawn_from: list[Tensor] = []
-    for _ in range(params.max_tokens):
-        ids = torch.tensor([tokens], device=model.device)
-        logits = model.lm_head(model.hidden(model.embed(ids))[0, -1]).cpu()  # (V,)
-        log_probs = sampling_log_probs(logits, temperature=params.temperature, top_k=params.top_k)
-        token = int(torch.multinomial(log_probs.exp(), 1, generator=generator))
-        tokens.append(token)
-        own.append(logits.log_softmax(dim=-1)[token])
-        drawn_from.append(log_probs[token])
-    return Sample(
-        tokens=tokens[len(prompt) :],
-        log_probs=torch.stack(own),
-        sampling_log_probs=torch.stack(drawn_from),
+    if not context or not tokens:
+        raise ValueError("a token to score and one of context are required")
+    ids = torch.tensor([*context, *tokens], device=model.device)
+    hidden = torch.cat(list(_windows(model, ids, stride)))[len(context) - 1 :]  # (N + 1, C)
+    targets = torch.cat([ids[len(context) :], ids[-1:]])  # the last one has no target: it repeats
+    begins = begins_word.to(model.device, torch.float32)
+    columns = [
+        _look(model.lm_head(rows), wanted, begins)
+        for rows, wanted in zip(_pieces(hidden), _pieces(targets), strict=True)
+    ]
+    joined = [torch.cat(column).cpu() for column in zip(*columns, strict=True)]
+    own, ranks, entropies, largest, starts = joined
+    N = len(tokens)
+    return Scores(
+        log_probs=own[:N],
+        ranks=ranks[:N],
+        entropies=entropies[:N],
+        largest=largest[:N],
+        word_starts=starts,
     )
 
 
-def sentence_length(tokenizer: Tokenizer, tokens: list[int]) -> int:
-    """Return how many of `tokens` make up the first sentence: all, when none ends.
-
-    A paragraph break ends a sentence too, and is no part of it; leading ones are.
-    """
-    text, n_with_content = "", 0
-    for index, piece in enumerate(tokenizer.decode_each(tokens)):
-        text += piece
-        if "\n\n" in text.lstrip():
-            return n_with_content
-        if piece.strip():
-            n_with_content = index + 1
-        if _SENTENCE_END.search(text):
-            return index + 1
-    return len(tokens)
+def _pieces(rows: Tensor) -> Iterator[Tensor]:
+    for start in range(0, len(rows), POSITIONS):
+        yield rows[start : start + POSITIONS]
 
 
-@torch.no_grad()
-def token_log_probs(model: GPT, context: list[int], tokens: list[int]) -> tuple[Tensor, Tensor]:
-    """Return log p of each of `tokens` given all before it, and its rank from 1: (N,), (N,).
+def _windows(model: GPT, ids: Tensor, stride: int) -> Iterator[Tensor]:
+    """Yield the hidden states of all positions of ids (n,) in their order, a window's at a time."""
+    n, block = len(ids), model.config.block_size
+    yield model.hidden(model.embed(ids[None, :block]))[0]
+    starts = range(stride, n - block + stride, stride) if n > block else range(0)
+    whole = [start for start in starts if start + block <= n]
+    for first in range(0, len(whole), WINDOWS):
+        some = whole[first : first + WINDOWS]
+        windows = torch.stack([ids[start : start + block] for start in some])
+        yield model.hidden(model.embed(windows))[:, -stride:].flatten(0, 1)
+    for start in starts[len(whole) :]:  # the last one, when it is not filled
+        yield model.hidden(model.embed(ids[None, start:]))[0, block - stride :]
 
-    `context` is conditioned on and not scored. Raises `ValueError` unless there is a context and
-    all fit in the block, the last token excepted.
-    """
-    if not context:
-        raise ValueError("a first token has no distribution: a context is required")
-    ids = torch.tensor([context + tokens], device=model.device)
-    logits = model(ids[:, :-1])[0, len(context) - 1 :]  # (N, V)
-    index = torch.tensor(tokens, device=model.device)[:, None]  # (N, 1)
-    own = logits.gather(-1, index)  # (N, 1)
+
+def _look(logits: Tensor, targets: Tensor, begins: Tensor) -> tuple[Tensor, ...]:
+    """Return the columns of `Scores` for logits (n, V) and targets (n,): five of (n,)."""
+    own = logits.gather(-1, targets[:, None])  # (n, 1)
     ranks = (logits > own).sum(dim=-1) + 1
-    return logits.log_softmax(dim=-1).gather(-1, index).squeeze(-1).cpu(), ranks.cpu()
+    log_probs = logits.log_softmax(dim=-1)
+    probs = log_probs.exp()
+    return (
+        log_probs.gather(-1, targets[:, None])[:, 0],
+        ranks,
+        -torch.linalg.vecdot(probs, log_probs),
+        log_probs.amax(dim=-1),
+        (probs @ begins).clamp(max=1).log(),
+    )
+
+
+def word_starters(pieces: Sequence[bytes]) -> Tensor:
+    """Return which tokens, by their bytes, begin a word after another: white space first: (V,).
+
+    The end of a text ends a word too: it is counted among them, as the last of the vocabulary.
+    """
+    starts = torch.tensor([piece[:1].isspace() for piece in pieces])
+    starts[-1] = True
+    return starts
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordSurprisals:
+    """What each of W words cost, in nats, both sums being over its tokens."""
+
+    plain: list[float]  # -log p of the word's tokens
+    corrected: list[float]  # of the word: that it ends there, and that one begins, put right
+
+
+def word_surprisals(scores: Scores, words: Sequence[Word], *, after_space: bool) -> WordSurprisals:
+    """Return each word's surprisal, plain and corrected.
+
+    The tokens of GPT-2 mark where a word begins, not where it ends: the tokens of "her" say
+    nothing of whether "herself" follows. So -log p(tokens) is that of a beginning. The word's own
+    is -log p(tokens) - log P(a word begins after it) + log P(a word begins before it). Source:
+    Pimentel & Meister 2024, How to Compute the Probability of a Word. `after_space`: the context
+    ends in white space, so that a word begins before the first token for sure.
+    """
+    before = scores.word_starts.double().clone()
+    if after_space:
+        before[0] = 0.0
+    plain = [-float(scores.log_probs[w.start : w.stop].double().sum()) for w in words]
+    put_right = [float(before[w.start] - before[w.stop]) for w in words]
+    return WordSurprisals(
+        plain=plain, corrected=[a + b for a, b in zip(plain, put_right, strict=True)]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,10 +146,11 @@ class Total:
     bits: float
     log10: float
     nats_per_token: float
-    perplexity: float
+    perplexity: float  # per token
+    bits_per_byte: float  # of the text in UTF-8
 
 
-def total(log_probs: Tensor) -> Total:
+def total(log_probs: Tensor, n_bytes: int) -> Total:
     """Return the sum of N ≥ 1 log-probabilities in every unit, summed in double precision."""
     nats = float(log_probs.double().sum())
     mean = nats / len(log_probs)
@@ -140,6 +160,7 @@ def total(log_probs: Tensor) -> Total:
         log10=nats / math.log(10),
         nats_per_token=mean,
         perplexity=math.exp(-mean),
+        bits_per_byte=-nats / math.log(2) / n_bytes,
     )
 
 

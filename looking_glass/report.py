@@ -45,22 +45,6 @@ def explain_loss(metrics: Metrics) -> str:
     )
 
 
-def explain_underflow(metrics: Metrics) -> str:
-    """Return a sentence on what multiplying the probabilities gives."""
-    whole = metrics["whole_sample"]
-    n = whole["underflows_after_tokens"]
-    if n is None:
-        return (
-            f"The product of the {whole['tokens']} sampled tokens' probabilities is still "
-            f"{whole['float32_product']:.3g} in float32; a longer text would take it to 0."
-        )
-    return (
-        f"Multiplied in float32, the probabilities of the sampled text are exactly 0 from token "
-        f"{n} on, while the sum of their logarithms over all {whole['tokens']} tokens is "
-        f"{whole['nats']:.2f} nats: nothing is lost in it."
-    )
-
-
 def data_uri(png: bytes) -> str:
     """Return a PNG as a `data:` address, so that the page needs no other file."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

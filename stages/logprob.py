@@ -1,77 +1,166 @@
-"""Sample a sentence from the model and compute its log-probability."""
+"""Sample sentences from the model, and say how probable it finds them and others."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import Tensor
 
-from looking_glass.artifacts import write_csv, write_json
-from looking_glass.compute import ComputeParams, prepare
+from looking_glass import likelihood_tables as tables
+from looking_glass.artifacts import whole_directory, write_csv, write_json
+from looking_glass.calibration import expected_calibration_error, reliability
+from looking_glass.compute import ComputeParams, prepare, side_by_side
+from looking_glass.corpus import Tokens, read_corpus
+from looking_glass.decoding import DIGITS, Drawn, draw_sentences
 from looking_glass.errors import run_stage
-from looking_glass.likelihood import (
-    LogprobParams,
-    naive_product,
-    sample,
-    sentence_length,
-    token_log_probs,
-    total,
-)
-from looking_glass.model import MERGES_FILE, VOCAB_FILE, load_checkpoint
+from looking_glass.likelihood import Scores, score, total, word_starters
+from looking_glass.model import GPT, MERGES_FILE, VOCAB_FILE, load_checkpoint
 from looking_glass.params import load_section
+from looking_glass.sentences import (
+    LogprobParams,
+    Sentence,
+    has_ended,
+    held_out,
+    prompt_tokens,
+    sentence_length,
+    shuffled,
+    users_sentences,
+)
 from looking_glass.tokenizer import Tokenizer
 
-MODEL = Path("data/model")
-METRICS = Path("metrics/logprob.json")
-TOKENS = Path("reports/logprob/tokens.csv")
+MODEL, TOKENS = Path("data/model"), Path("data/tokens")
+METRICS, REPORTS = Path("metrics/logprob.json"), Path("reports/logprob")
+SAMPLES = Path("data/logprob")
+SHARE = 250  # sentences drawn side by side: the more, the fewer passes over the output layer
 
 
 def main() -> None:
-    """Write the sampled text token by token, and the sentence's log-probability in every unit."""
+    """Write what the model says of each sentence, of a thousand sampled ones, and of the book."""
     params = load_section(LogprobParams, "logprob")
-    model = load_checkpoint(MODEL, prepare(load_section(ComputeParams, "compute")))
+    compute = load_section(ComputeParams, "compute")
+    model = load_checkpoint(MODEL, prepare(compute))
     tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
-    prompt = tokenizer.encode_prompt(params.prompt)
-    drawn = sample(model, prompt, params)
-    n = sentence_length(tokenizer, drawn.tokens)
-    log_probs, ranks = token_log_probs(model, prompt, drawn.tokens)
-    assert torch.allclose(log_probs, drawn.log_probs, atol=1e-4), (
-        "rescoring disagrees with sampling"
-    )
+    corpus = read_corpus(TOKENS)
+    begins_word = word_starters(tokenizer.token_bytes())
+    prompt = prompt_tokens(tokenizer, params, model.config.block_size)
+    yours = users_sentences(tokenizer, params)
 
-    table = pd.DataFrame(
-        {
-            "position": range(len(drawn.tokens)),
-            "text": tokenizer.decode_each(drawn.tokens),
-            "in_sentence": [int(position < n) for position in range(len(drawn.tokens))],
-            "log_prob": log_probs.tolist(),
-            "rank": ranks.tolist(),
-            "cumulative": log_probs.double().cumsum(dim=0).tolist(),
-            "float32_product": log_probs.float().exp().cumprod(dim=0).tolist(),
-        }
-    )
-    write_csv(TOKENS, table)
-    product, underflows_after = naive_product(log_probs)
-    sentence_product, _ = naive_product(log_probs[:n])
+    generator = torch.Generator().manual_seed(params.seed)
+    size = (params.samples, params.max_tokens, DIGITS)
+    uniforms = torch.rand(size, generator=generator, dtype=torch.double)
+    drawn = draw_all(model, tokenizer, prompt, uniforms, params, compute)
+    samples = tables.sample_table(drawn, tokenizer)
+    sampled = Sentence(name="sampled", tokens=drawn[0].tokens[: samples["tokens"].iloc[0]])
+    sentences = [*compared(model, tokenizer, prompt, sampled, corpus.val, params), *yours]
+
+    def scores_of(context: Sequence[int], tokens: Sequence[int]) -> Scores:
+        return score(model, context, tokens, stride=params.stride, begins_word=begins_word)
+
+    scored = [
+        tables.Scored(sentence=sentence, scores=scores_of(prompt, sentence.tokens))
+        for sentence in sentences
+    ]
+    own = scores_of(prompt, sampled.tokens)
+    recorded = drawn[0].log_probs[: len(sampled.tokens)]
+    assert torch.allclose(own.log_probs.double(), recorded, atol=1e-4), "rescoring disagrees"
+    # Drawn on after its end, with the same numbers: long enough to show what a product comes to.
+    (whole,) = draw(model, tokenizer, prompt, uniforms[:1], params, on=True)
+    text = corpus.val.tolist()
+    book = scores_of(text[:1], text[1:])
+    bins = reliability(book.largest.exp(), book.ranks == 1, params.bins)
+
+    after_space = params.prompt[-1:].isspace()
+    words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
+    with whole_directory(SAMPLES) as directory:
+        write_csv(directory / "samples.csv", samples)
+    with whole_directory(REPORTS) as directory:
+        rows = [tables.token_table(one, tokenizer) for one in scored]
+        write_csv(directory / "tokens.csv", pd.concat(rows))
+        write_csv(directory / "words.csv", pd.concat(words))
+        ranked = tables.sentence_table(scored, pd.concat(words), tokenizer)
+        write_csv(directory / "sentences.csv", ranked)
+        write_csv(directory / "product.csv", tables.product_table(whole.log_probs))
+        write_csv(directory / "calibration.csv", bins)
     write_json(
         METRICS,
         {
-            "tokens": n,
+            "tokens": len(sampled.tokens),
             "unscored_prompt_tokens": len(prompt),
-            **asdict(total(log_probs[:n])),
-            "sampling_nats": float(drawn.sampling_log_probs[:n].double().sum()),
-            "float32_product": sentence_product,
-            "whole_sample": {
-                "tokens": len(drawn.tokens),
-                "nats": total(log_probs).nats,
-                "float32_product": product,
-                "underflows_after_tokens": underflows_after,
+            **asdict(total(own.log_probs, tokenizer.n_bytes(sampled.tokens))),
+            "sampling_nats": float(samples["sampling_nats"].iloc[0]),
+            "samples": tables.sample_metrics(samples),
+            "calibration": {
+                "tokens": len(text) - 1,
+                "nats_per_token": -float(book.log_probs.double().mean()),
+                "accuracy": float((book.ranks == 1).double().mean()),
+                "confidence": float(book.largest.double().exp().mean()),
+                "expected_calibration_error": expected_calibration_error(bins),
             },
         },
     )
-    print(f"{tokenizer.decode(drawn.tokens[:n])!r}: {total(log_probs[:n]).nats:.2f} nats")
+    print(f"{tokenizer.decode(sampled.tokens)!r}: {float(own.log_probs.double().sum()):.2f} nats")
+
+
+def draw(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: list[int],
+    uniforms: Tensor | None,
+    params: LogprobParams,
+    *,
+    on: bool = False,
+) -> list[Drawn]:
+    """Draw sentences as the parameters say: until each ends, or `on` to the last token."""
+    pieces = tokenizer.decode_each(list(range(tokenizer.vocab_size)))
+    ended = (lambda _text: False) if on else has_ended
+    return draw_sentences(
+        model, prompt, uniforms, params.sampling, pieces, ended, params.max_tokens
+    )
+
+
+def draw_all(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: list[int],
+    uniforms: Tensor,
+    params: LogprobParams,
+    compute: ComputeParams,
+) -> list[Drawn]:
+    """Draw a sentence for each row of numbers, shares of them side by side."""
+    shares = [uniforms[start : start + SHARE] for start in range(0, len(uniforms), SHARE)]
+    drawn = side_by_side(
+        lambda share: draw(model, tokenizer, prompt, share, params), shares, compute
+    )
+    return [one for share in drawn for one in share]
+
+
+def compared(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: list[int],
+    sampled: Sentence,
+    text: Tokens,
+    params: LogprobParams,
+) -> list[Sentence]:
+    """Return the sentences that `logprob.compare` names."""
+    found = []
+    for name in params.compare:
+        if name == "sampled":
+            found.append(sampled)
+        elif name == "greedy":
+            (drawn,) = draw(model, tokenizer, prompt, None, params)
+            n = max(1, sentence_length(tokenizer.decode_each(drawn.tokens)))
+            found.append(Sentence(name=name, tokens=drawn.tokens[:n]))
+        elif name == "shuffled":
+            words = tokenizer.decode(sampled.tokens)
+            found.append(shuffled(tokenizer, params.prompt, words, params.seed))
+        else:
+            found.append(held_out(tokenizer, text))
+    return found
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from looking_glass import attention_figures, figures, inversion_figures
+from looking_glass import attention_figures, figures, inversion_figures, likelihood_figures
+from looking_glass import likelihood_report as likelihood
 from looking_glass.artifacts import (
     read_csv,
     read_json,
@@ -41,7 +42,6 @@ from looking_glass.report import (
     ReportParams,
     data_uri,
     explain_loss,
-    explain_underflow,
     render,
 )
 
@@ -63,7 +63,6 @@ def main() -> None:
         name: to_png(figure, params.dpi)
         for name, figure in draw(metrics, pairs, params.colors).items()
     }
-    sample = read_csv(REPORTS / "logprob/tokens.csv")
     page = render(
         {
             **metrics,
@@ -74,8 +73,7 @@ def main() -> None:
             "sentence": settings["invert"]["sentence"],
             **inversion(metrics["invert"]),
             **attention(pairs, metrics["train"]["val_loss"]),
-            "sampled": "".join(sample.loc[sample["in_sentence"] == 1, "text"]),
-            "underflow_text": explain_underflow(metrics["logprob"]),
+            **log_probabilities(metrics["logprob"], settings["logprob"]),
             "versions": ", ".join(f"{name} {public_version(name)}" for name in PACKAGES),
             "parameter_rows": flatten(settings),
         }
@@ -143,7 +141,6 @@ def draw(
 ) -> dict[str, Figure]:
     """Return every figure of the report by name."""
     train = metrics["train"]
-    sample = read_csv(REPORTS / "logprob/tokens.csv")
     drawn = {
         "frequencies": figures.frequencies(read_csv(REPORTS / "encode/frequencies.csv"), colors),
         "loss": figures.loss_curve(
@@ -153,13 +150,28 @@ def draw(
             colors,
         ),
         **draw_inversion(metrics["invert"], colors),
-        "surprisal": figures.surprisal(sample[sample["in_sentence"] == 1], colors),
-        "underflow": figures.underflow(sample, colors),
+        **draw_log_probabilities(metrics["logprob"], colors),
     }
     for number, pair in enumerate(pairs, start=1):
         for name, figure in draw_choice(pair, number, colors).items():
             drawn[figure_name(name, number)] = figure
     return drawn
+
+
+def draw_log_probabilities(metrics: dict[str, Any], colors: figures.Colors) -> dict[str, Figure]:
+    """Return the figures of log-probabilities by name."""
+    folder = REPORTS / "logprob"
+    words, ranked = read_csv(folder / "words.csv"), read_csv(folder / "sentences.csv")
+    error = metrics["calibration"]["expected_calibration_error"]
+    tokens, bins = read_csv(folder / "tokens.csv"), read_csv(folder / "calibration.csv")
+    samples, product = read_csv(DATA / "logprob/samples.csv"), read_csv(folder / "product.csv")
+    return {
+        "surprisal": likelihood_figures.word_surprisal(first_sentence(words), colors),
+        "cumulative": likelihood_figures.cumulative(tokens, ranked, colors),
+        "samples": likelihood_figures.samples(samples, colors),
+        "reliability": likelihood_figures.reliability(bins, error, colors),
+        "underflow": figures.underflow(product, colors),
+    }
 
 
 def draw_choice(
@@ -215,6 +227,36 @@ def draw_inversion(metrics: dict[str, Any], colors: figures.Colors) -> dict[str,
         "inversion_grid": inversion_figures.success_grid(frontier, colors),
         "inversion_map": inversion_figures.embedding_map(places, colors),
     }
+
+
+def log_probabilities(metrics: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """Return what the template says of log-probabilities."""
+    folder = REPORTS / "logprob"
+    ranked, words = read_csv(folder / "sentences.csv"), read_csv(folder / "words.csv")
+    samples = read_csv(DATA / "logprob/samples.csv")
+    said = [
+        likelihood.explain_drawing(metrics, params),
+        likelihood.explain_words(first_sentence(words)),
+        likelihood.explain_underflow(read_csv(folder / "product.csv")),
+    ]
+    return {
+        "sampled": samples["text"].iloc[0],
+        "sampling_text": likelihood.explain_sampling(params),
+        "sentence_text": [text for text in said if text],
+        "ranking_text": likelihood.explain_ranking(ranked),
+        "ranked": [
+            {**row, "called": likelihood.called(row["sentence"])}
+            for row in ranked.to_dict("records")
+        ],
+        "place_text": [likelihood.explain_place(metrics), likelihood.explain_entropy(metrics)],
+        "calibration_text": likelihood.explain_calibration(metrics),
+    }
+
+
+def first_sentence(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows about the first of a table's sentences."""
+    first: pd.DataFrame = table[table["sentence"] == table["sentence"].iloc[0]]
+    return first
 
 
 def to_png(figure: Figure, dpi: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Sampling draws what it says, and log-probabilities add up."""
+"""Log-probabilities add up, token by token, word by word and window by window."""
 
 from __future__ import annotations
 
@@ -7,130 +7,180 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from looking_glass.errors import InputError
 from looking_glass.likelihood import (
-    LogprobParams,
+    Scores,
     naive_product,
-    sample,
-    sampling_log_probs,
-    sentence_length,
-    token_log_probs,
+    score,
     total,
+    word_starters,
+    word_surprisals,
 )
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.model import GPT, save_checkpoint
+from looking_glass.tokenizer import Tokenizer, Word
 from tests.conftest import make_model
 
+BEGINS = torch.arange(97) % 3 == 0
 
-def settings(**changes: object) -> LogprobParams:
-    defaults = {"prompt": "", "seed": 1, "temperature": 1.0, "top_k": None, "max_tokens": 12}
-    return LogprobParams.model_validate({**defaults, **changes})
+
+def look(model: GPT, context: list[int], tokens: list[int], stride: int = 8) -> Scores:
+    return score(model, context, tokens, stride=stride, begins_word=BEGINS)
 
 
 def test_the_sum_is_minus_n_times_the_cross_entropy() -> None:
     model = make_model()
     ids = torch.arange(16) * 5
-    own, ranks = token_log_probs(model, ids[:3].tolist(), ids[3:].tolist())
+    found = look(model, ids[:3].tolist(), ids[3:].tolist())
     logits = model(ids[None, :-1])[0, 2:]
     expected = -13 * F.cross_entropy(logits, ids[3:])
-    assert own.sum().item() == pytest.approx(expected.item(), abs=1e-5)
-    assert (own <= 0).all()
+    assert found.log_probs.sum().item() == pytest.approx(expected.item(), abs=1e-5)
+    assert (found.log_probs <= 0).all()
     by_sorting = [
         row.argsort(descending=True).tolist().index(token)
         for row, token in zip(logits, ids[3:].tolist(), strict=True)
     ]
-    assert (ranks - 1).tolist() == by_sorting
+    assert (found.ranks - 1).tolist() == by_sorting
+    distribution = logits.softmax(-1)
+    assert torch.allclose(found.entropies, torch.special.entr(distribution).sum(-1), atol=1e-5)
+    assert torch.allclose(found.largest, distribution.amax(-1).log(), atol=1e-5)
+    assert torch.allclose(found.word_starts[:13], distribution[:, BEGINS].sum(-1).log(), atol=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"temperature": 0.5}, {"top_k": 3}])
-def test_what_was_recorded_while_sampling_equals_rescoring(changes: dict[str, float]) -> None:
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 70), st.integers(1, 16), st.integers(0, 99))
+def test_each_token_is_given_what_its_window_holds(
+    n_context: int, n_tokens: int, stride: int, seed: int
+) -> None:
+    torch.manual_seed(7)
+    model = make_model()  # a block of 16
+    ids = torch.randint(97, (n_context + n_tokens,), generator=torch.Generator().manual_seed(seed))
+    found = look(model, ids[:n_context].tolist(), ids[n_context:].tolist(), stride)
+    assert len(found.word_starts) == n_tokens + 1
+    for place in range(n_context, len(ids), 7):
+        # The last input stands at place - 1: in the first window, or in the first that reaches it.
+        start = max(0, math.ceil((place - 16) / stride)) * stride
+        assert place <= 16 or place - start >= 16 - stride + 1, "so much context, or more"
+        expected = model(ids[None, start:place])[0, -1].log_softmax(-1)[ids[place]]
+        assert float(found.log_probs[place - n_context]) == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_ten_thousand_tokens_are_scored_and_none_is_refused() -> None:
     model = make_model()
-    drawn = sample(model, [4, 8], settings(**changes))
-    own, ranks = token_log_probs(model, [4, 8], drawn.tokens)
-    assert torch.allclose(own, drawn.log_probs, atol=1e-5)
-    if not changes:
-        assert torch.allclose(drawn.sampling_log_probs, own, atol=1e-5)
-    else:
-        assert not torch.allclose(drawn.sampling_log_probs, own, atol=1e-3)
-    if "top_k" in changes:
-        assert ranks.max() <= 3
+    tokens = (torch.arange(10_000) * 7 % 97).tolist()
+    found = look(model, [1], tokens)
+    assert found.log_probs.shape == (10_000,)
+    assert found.log_probs.isfinite().all()
+    assert look(model, [1], [2]).log_probs.shape == (1,)
+    for context, scored in (([], [1]), ([1], [])):
+        with pytest.raises(ValueError, match="a token to score and one of context are required"):
+            look(model, context, scored)
 
 
-def test_the_seed_decides_and_no_one_else() -> None:
-    model = make_model()
-    first = sample(model, [4], settings()).tokens
-    torch.manual_seed(99)
-    assert sample(model, [4], settings()).tokens == first
-    assert sample(model, [4], settings(seed=2)).tokens != first
-    greedy = [int(model(torch.tensor([[4, *first[:i]]]))[0, -1].argmax()) for i in range(12)]
-    assert first != greedy, "a sample is no greedy text"
+@pytest.fixture(scope="module")
+def real(tables: tuple[Path, Path]) -> tuple[GPT, Tokenizer]:
+    torch.manual_seed(0)
+    return make_model(vocab_size=50_257, block_size=64), Tokenizer(*tables)
 
 
-@pytest.mark.parametrize(
-    ("temperature", "top_k"), [(1.0, None), (0.5, None), (2.0, None), (1.0, 3)]
-)
-def test_draws_follow_the_distribution(temperature: float, top_k: int | None) -> None:
-    logits = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0])
-    weights = [math.exp(value / temperature) for value in logits.tolist()]
-    if top_k:
-        weights = [*weights[:top_k], *([0.0] * (5 - top_k))]
-    expected = torch.tensor(weights) / sum(weights)
-    log_probs = sampling_log_probs(logits, temperature=temperature, top_k=top_k)
-    assert torch.allclose(log_probs.exp(), expected, atol=1e-6)
-    n = 100_000
-    generator = torch.Generator().manual_seed(0)
-    counts = torch.multinomial(log_probs.exp(), n, replacement=True, generator=generator).bincount(
-        minlength=5
+SENTENCE = " The “cat” sat;  on the mat 🐿️, didn't it?"
+
+
+def test_hugging_faces_model_gives_the_same_numbers(
+    real: tuple[GPT, Tokenizer], tables: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from transformers import GPT2LMHeadModel
+
+    model, tokenizer = real
+    state = model.state_dict()
+    save_checkpoint(tmp_path, state, model.config, vocab=tables[0], merges=tables[1])
+    other = GPT2LMHeadModel.from_pretrained(tmp_path)
+    context, tokens = tokenizer.encode_prompt("\n\n"), tokenizer.encode(SENTENCE)
+    found = score(model, context, tokens, stride=8, begins_word=torch.zeros(50_257))
+    ids = torch.tensor([context + tokens])
+    with torch.no_grad():
+        logits = other(ids).logits[0, len(context) - 1 : -1]
+    expected = logits.log_softmax(-1).gather(-1, torch.tensor(tokens)[:, None])[:, 0]
+    assert torch.allclose(found.log_probs, expected, atol=1e-4)
+    assert float(found.log_probs.sum()) == pytest.approx(float(expected.sum()), abs=1e-3)
+
+
+def test_minicons_gives_the_same_numbers(
+    real: tuple[GPT, Tokenizer], tables: tuple[Path, Path], tmp_path: Path
+) -> None:
+    scorer = pytest.importorskip("minicons.scorer")
+    model, tokenizer = real
+    save_checkpoint(tmp_path, model.state_dict(), model.config, vocab=tables[0], merges=tables[1])
+    other = scorer.IncrementalLMScorer(str(tmp_path), "cpu")
+    text = "The cat sat on the mat, didn't it?"
+    tokens = tokenizer.encode(text)
+    found = score(model, tokens[:1], tokens[1:], stride=8, begins_word=torch.zeros(50_257))
+    (pairs,) = other.token_score(text)
+    expected = [value for _, value in pairs][-len(tokens) + 1 :]
+    assert found.log_probs.tolist() == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_words_correction_by_hand() -> None:
+    # Tokens "a" "b" | "c": P(word begins) before and after is 1/2, 1/4, 1/5, 1/8.
+    scores = Scores(
+        log_probs=torch.tensor([0.5, 0.5, 0.25]).log(),
+        ranks=torch.ones(3),
+        entropies=torch.ones(3),
+        largest=torch.ones(3),
+        word_starts=torch.tensor([1 / 2, 1 / 4, 1 / 5, 1 / 8]).log(),
     )
-    seen = expected > 0
-    assert counts[~seen].sum() == 0
-    chi_square = ((counts - n * expected)[seen] ** 2 / (n * expected)[seen]).sum()
-    assert chi_square < 18.47, "the 0.999 quantile for four degrees of freedom"
+    words = [Word("ab", 0, 2), Word("c", 2, 3)]
+    found = word_surprisals(scores, words, after_space=False)
+    assert found.plain == pytest.approx([math.log(4), math.log(4)])
+    # p(ab) P(ends) / P(begins) = 1/4 · 1/5 / (1/2); p(c) = 1/4 · 1/8 / (1/5).
+    assert found.corrected == pytest.approx([math.log(10), math.log(6.4)])
+    found = word_surprisals(scores, words, after_space=True)
+    assert found.corrected == pytest.approx([math.log(20), math.log(6.4)])
 
 
-def test_a_prompt_is_required_and_must_leave_room() -> None:
-    model = make_model()
-    with pytest.raises(InputError, match="at least one token is required"):
-        sample(model, [], settings())
-    assert len(sample(model, [1] * 5, settings(max_tokens=12)).tokens) == 12
-    with pytest.raises(InputError, match="must fit in a block of 16"):
-        sample(model, [1] * 6, settings(max_tokens=12))
-    with pytest.raises(ValueError, match="a context is required"):
-        token_log_probs(model, [], [1, 2])
+def test_corrected_probabilities_of_all_words_sum_to_one() -> None:
+    # A language of words over two letters: tokens " x" and " y" begin them, "x" and "y" go on.
+    chain = torch.rand(5, 4, generator=torch.Generator().manual_seed(3)) + 0.3
+    chain = (chain / chain.sum(dim=1, keepdim=True)).double()  # by the token before; 4: the context
+    begins = chain[:, :2].sum(dim=1)  # that the word is over after each token
+    weight = torch.zeros(4, dtype=torch.float64)  # of all words so far, by their last token
+    weight[:2] = chain[4, :2]
+    plain = corrected = 0.0
+    for _ in range(200):  # letters
+        plain += float(weight.sum())
+        corrected += float(weight @ begins[:4] / begins[4])
+        longer = weight @ chain[:4]
+        weight = torch.cat([torch.zeros(2, dtype=torch.float64), longer[2:]])
+    assert corrected == pytest.approx(1, abs=1e-6)
+    assert abs(plain - 1) > 0.05, "the plain ones are of beginnings: no distribution over words"
+
+
+def test_words_begin_with_white_space_or_where_the_text_ends(tables: tuple[Path, Path]) -> None:
+    tokenizer = Tokenizer(*tables)
+    starts = word_starters(tokenizer.token_bytes())
+    for text, begins in ((" cat", True), ("\n", True), ("cat", False), ("'s", False)):
+        assert bool(starts[tokenizer.encode(text)[0]]) is begins
+    assert bool(starts[50_256])
 
 
 def test_units_of_one_total() -> None:
-    result = total(torch.tensor([math.log(1 / 2), math.log(1 / 8)]))
+    result = total(torch.tensor([math.log(1 / 2), math.log(1 / 8)]), n_bytes=8)
     assert result.bits == pytest.approx(-4)
     assert result.nats == pytest.approx(-4 * math.log(2))
     assert result.log10 == pytest.approx(math.log10(1 / 16))
     assert result.nats_per_token == pytest.approx(-2 * math.log(2))
     assert result.perplexity == pytest.approx(4)
+    assert result.bits_per_byte == pytest.approx(0.5)
 
 
 def test_the_naive_product_underflows_where_float32_ends() -> None:
     # 10^-9 five times is 10^-45, below half of the smallest number that float32 can hold.
     product, first_zero = naive_product(torch.full((8,), math.log(1e-9)))
     assert (product, first_zero) == (0.0, 6) or first_zero == 5
-    assert total(torch.full((8,), math.log(1e-9))).log10 == pytest.approx(-72, rel=1e-6)
+    log10 = total(torch.full((8,), math.log(1e-9)), n_bytes=8).log10
+    assert log10 == pytest.approx(-72, rel=1e-6)
     product, first_zero = naive_product(torch.tensor([math.log(0.5)] * 3))
     assert product == pytest.approx(0.125)
     assert first_zero is None
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("She ran. Then she", "She ran."),
-        ("'Oh dear!' said Alice.", "'Oh dear!'"),
-        ("no end at all", "no end at all"),
-        ("\n\nShe ran\n\nThen", "\n\nShe ran"),
-        ("\n\n'Why,' she\n\n'Oh!'", "\n\n'Why,' she"),
-        ("Why?", "Why?"),
-    ],
-)
-def test_where_a_sentence_ends(tables: tuple[Path, Path], text: str, sentence: str) -> None:
-    tokenizer = Tokenizer(*tables)
-    tokens = tokenizer.encode(text)
-    assert tokenizer.decode(tokens[: sentence_length(tokenizer, tokens)]) == sentence

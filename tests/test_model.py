@@ -15,7 +15,7 @@ from transformers import GPT2LMHeadModel
 from looking_glass.artifacts import read_tensors, write_tensors
 from looking_glass.attention import trace
 from looking_glass.errors import InputError
-from looking_glass.likelihood import token_log_probs
+from looking_glass.likelihood import score
 from looking_glass.model import (
     CONFIG_FILE,
     GPT,
@@ -70,7 +70,9 @@ def test_logits_and_patterns_equal_huggingfaces(checkpoint: Path) -> None:
 def test_log_probability_equals_huggingfaces(checkpoint: Path) -> None:
     model, oracle = load_checkpoint(checkpoint), huggingface(checkpoint)
     ids = random_tokens(model, 1)
-    own, _ = token_log_probs(model, ids[0, :1].tolist(), ids[0, 1:].tolist())
+    begins = torch.zeros(model.config.vocab_size)
+    tokens = ids[0].tolist()
+    own = score(model, tokens[:1], tokens[1:], stride=1, begins_word=begins).log_probs
     loss = oracle(ids, labels=ids).loss.item()
     assert own.sum().item() == pytest.approx(-loss * (ids.shape[1] - 1), abs=1e-3)
 

@@ -123,6 +123,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tables: tuple[Path, Path])
         attention__prompts=[TEN + " was", 'It was late, and the "duchess"  went home to 🐿️'],
         attention__contexts=4,
         logprob__max_tokens=30,
+        logprob__samples=20,
         report__dpi=50,
     )
     for words in (["git", "init", "-q"], ["dvc", "init", "-q"]):
@@ -342,6 +343,9 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "a block over the text": (train, {"model__block_size": 4000}, "must hold .* 4001 tokens"),
     "no place for the text": (encode, {"encode__start_at": "Once"}, "begins with 'Once'"),
     "too many tokens": (logprob, {"logprob__max_tokens": 65}, "must fit in a block of 64"),
+    "an empty sentence to score": (logprob, {"logprob__sentences": ["a", ""]}, "number 2 is ''"),
+    "a stride over the block": (logprob, {"logprob__stride": 65}, "stride: at most the block, 64"),
+    "a share over 1": (logprob, {"logprob__top_p": 1.5}, "'logprob.top_p': .*got 1.5"),
     "no prompt": (logprob, {"logprob__prompt": ""}, "at least one token"),
     "parts of a batch": (train, {"train__accumulate": 3}, "divisible by .* got 8, 3 and 1"),
     "no checkpoint": (train, {"model__init": "gpt2"}, "model.init: .* gpt2/config.json is not"),

@@ -18,7 +18,7 @@ from looking_glass.choice_report import (
     explain_measures,
 )
 from looking_glass.phrases import count, joined, percent
-from looking_glass.report import explain_loss, explain_underflow
+from looking_glass.report import explain_loss
 
 COLORS = figures.Colors(primary="#2f5d8a", secondary="#c8612e", muted="#8a8a8a")
 WORDS = [*"abcdefghijkl"]
@@ -133,14 +133,6 @@ def test_the_model_beats_only_what_it_beats() -> None:
     assert "beats the unigram and bigram and does not beat the trigram" in explain_loss(metrics)
 
 
-def test_underflow_is_reported_only_where_it_happened() -> None:
-    sample: dict[str, object] = {"tokens": 60, "nats": -300.0, "float32_product": 0.0}
-    sample["underflows_after_tokens"] = 21
-    assert "exactly 0 from token 21 on" in explain_underflow({"whole_sample": sample})
-    sample |= {"float32_product": 1e-20, "underflows_after_tokens": None}
-    assert "is still 1e-20" in explain_underflow({"whole_sample": sample})
-
-
 def test_shares_and_lists_read_well() -> None:
     assert [percent(x) for x in (1.0, 0.4567, 0.00123, 0.0)] == ["100%", "45.7%", "0.12%", "0%"]
     assert [joined(list(x)) for x in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
@@ -150,6 +142,7 @@ def test_shares_and_lists_read_well() -> None:
 def test_labels_show_white_space_and_no_formula() -> None:
     assert figures.visible(" a\n") == "␣a↵"
     assert figures.printable("$x$") == r"\$x\$"
+    assert figures.printable(" 🐿é") == "␣□é", "no warning of a missing glyph"
 
 
 def test_figures_draw_awkward_words() -> None:
@@ -165,7 +158,6 @@ def test_figures_draw_awkward_words() -> None:
         # One head, and more than fill their rows.
         attention_figures.head_maps(eye[None], words, "last", COLORS),
         attention_figures.head_maps(np.stack([eye] * 5), words, "last", COLORS),
-        figures.surprisal(pd.DataFrame({"text": words, "log_prob": [-1.0] * 12}), COLORS),
     ]
     for figure in drawn:
         figure.savefig(io.BytesIO(), format="png")

@@ -1,0 +1,38 @@
+"""Calibration: bins by hand, and a model that is as right as it says has no error to speak of."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from looking_glass.calibration import expected_calibration_error, reliability, wilson
+
+
+def test_bins_by_hand() -> None:
+    confidence = torch.tensor([0.05, 0.15, 0.19, 1.0])
+    correct = torch.tensor([False, True, False, True])
+    table = reliability(confidence, correct, 10)
+    assert table["tokens"].tolist() == [1, 2, 1]
+    assert table["from"].tolist() == [0, 0.1, 0.9]
+    assert table["accuracy"].tolist() == [0, 0.5, 1]
+    assert table["confidence"].tolist() == pytest.approx([0.05, 0.17, 1.0])
+    expected = (0.05 + 2 * 0.33 + 0) / 4
+    assert expected_calibration_error(table) == pytest.approx(expected)
+
+
+def test_one_that_is_right_as_often_as_it_says_lies_on_the_diagonal() -> None:
+    generator = torch.Generator().manual_seed(1)
+    confidence = torch.rand(20_000, generator=generator)
+    correct = torch.rand(20_000, generator=generator) < confidence
+    table = reliability(confidence, correct, 10)
+    assert expected_calibration_error(table) < 0.015
+    inside = (table["low"] <= table["confidence"]) & (table["confidence"] <= table["high"])
+    assert inside.sum() >= 8
+    assert expected_calibration_error(reliability(confidence, ~correct, 10)) > 0.4
+
+
+def test_wilsons_interval_stays_between_0_and_1() -> None:
+    assert wilson(0.0, 5) == pytest.approx((0.0, 0.4345), abs=1e-3)
+    assert wilson(1.0, 5) == pytest.approx((0.5655, 1.0), abs=1e-3)
+    low, high = wilson(0.5, 10_000)
+    assert (low, high) == pytest.approx((0.4902, 0.5098), abs=1e-4)

@@ -1,0 +1,108 @@
+"""Where sentences end, and which ones are compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from looking_glass.errors import InputError
+from looking_glass.sentences import (
+    LogprobParams,
+    continuation,
+    has_ended,
+    held_out,
+    prompt_tokens,
+    sentence_length,
+    shuffled,
+    users_sentences,
+)
+from looking_glass.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tables: tuple[Path, Path]) -> Tokenizer:
+    return Tokenizer(*tables)
+
+
+def params(**changes: object) -> LogprobParams:
+    defaults: dict[str, object] = {
+        "prompt": "\n\n",
+        "seed": 1,
+        "temperature": 1.0,
+        "top_k": None,
+        "top_p": None,
+        "max_tokens": 12,
+        "samples": 2,
+        "compare": ["sampled"],
+        "sentences": [],
+        "stride": 8,
+        "bins": 10,
+    }
+    return LogprobParams.model_validate({**defaults, **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("She ran. Then she", "She ran."),
+        ("'Oh dear!' said Alice.", "'Oh dear!'"),
+        ("no end at all", "no end at all"),
+        ("\n\nShe ran\n\nThen", "\n\nShe ran"),
+        ("\n\n'Why,' she\n\n'Oh!'", "\n\n'Why,' she"),
+        ("Why?", "Why?"),
+    ],
+)
+def test_where_a_sentence_ends(tokenizer: Tokenizer, text: str, sentence: str) -> None:
+    tokens = tokenizer.encode(text)
+    n = sentence_length(tokenizer.decode_each(tokens))
+    assert tokenizer.decode(tokens[:n]) == sentence
+    assert has_ended(sentence) == (sentence[-1] in ".!?'")
+
+
+def test_a_prompt_is_required_and_must_leave_room(tokenizer: Tokenizer) -> None:
+    assert prompt_tokens(tokenizer, params(), 16) == [198, 198]
+    with pytest.raises(InputError, match="at least one token is required"):
+        prompt_tokens(tokenizer, params(prompt=""), 16)
+    assert len(prompt_tokens(tokenizer, params(prompt="a b c d e"), 16)) == 5
+    with pytest.raises(InputError, match="must fit in a block of 16"):
+        prompt_tokens(tokenizer, params(prompt="a b c d e f"), 16)
+    with pytest.raises(InputError, match="stride: at most the block, 16 tokens"):
+        prompt_tokens(tokenizer, params(stride=17), 16)
+
+
+def test_words_are_kept_apart_from_the_prompts(tokenizer: Tokenizer) -> None:
+    assert tokenizer.decode(continuation(tokenizer, "Alice", "was")) == " was"
+    assert tokenizer.decode(continuation(tokenizer, "\n\n", "was")) == "was"
+    assert tokenizer.decode(continuation(tokenizer, "Alice", " was")) == " was"
+    assert tokenizer.decode(continuation(tokenizer, "", "was")) == " was"
+
+
+def test_the_users_sentences_are_named_and_empty_ones_refused(tokenizer: Tokenizer) -> None:
+    (one,) = users_sentences(tokenizer, params(sentences=["🐿️"]))
+    assert one.name == "yours"
+    assert tokenizer.decode(one.tokens) == "🐿️"
+    two = users_sentences(tokenizer, params(sentences=["a", "b c"]))
+    assert [sentence.name for sentence in two] == ["yours 1", "yours 2"]
+    for empty in ("", " \n"):
+        with pytest.raises(InputError, match="text is required in each, but number 2 is"):
+            users_sentences(tokenizer, params(sentences=["a", empty]))
+
+
+def test_shuffling_keeps_the_words(tokenizer: Tokenizer) -> None:
+    text = "one two three four five"
+    found = tokenizer.decode(shuffled(tokenizer, "\n\n", text, 1).tokens)
+    assert found != text
+    assert sorted(found.split()) == sorted(text.split())
+    assert shuffled(tokenizer, "\n\n", text, 1) == shuffled(tokenizer, "\n\n", text, 1)
+
+
+def test_the_held_out_sentence_begins_a_paragraph(tokenizer: Tokenizer) -> None:
+    def found(text: str) -> str:
+        tokens = np.array(tokenizer.encode(text), dtype=np.uint16)
+        return tokenizer.decode(held_out(tokenizer, tokens).tokens)
+
+    assert found("tail of one.\n\n'Well!' she said. More.") == "'Well!'"
+    assert found("no paragraph here. More.") == "no paragraph here."
+    assert found("one.\n\nlast words without an end") == "last words without an end"
