@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 # Nothing in the tests may ask a model hub for anything; transformers reads this at import.
@@ -13,11 +14,13 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 
 from looking_glass.model import GPT, GPTConfig
 from looking_glass.sources import DownloadParams, fetch_all
+from tests import tiny_project
+from tests.tiny_project import ROOT
 
-ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".pytest_cache" / "tables"
 
 
@@ -34,6 +37,18 @@ def tables() -> tuple[Path, Path]:
     for name, content in fetch_all({name: sources[name] for name in names}).items():
         (CACHE / name).write_bytes(content)
     return CACHE / names[0], CACHE / names[1]
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory, tables: tuple[Path, Path]) -> Path:
+    """A project of the test's own that has run once: built by the first process that asks."""
+    mine = tmp_path_factory.mktemp("mine")
+    shared = mine.parent.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+    with FileLock(shared / "project.lock"):
+        if not (shared / "built").exists():
+            tiny_project.build(shared / "project", tables)
+            (shared / "built").touch()
+    return shutil.copytree(shared / "project", mine / "copy", symlinks=True)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from looking_glass.params import SECTIONS
-from tests.conftest import ROOT
+from tests.tiny_project import ROOT
 
 DAG: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, Any] = DAG["stages"]

@@ -27,7 +27,8 @@ from looking_glass.model import (
     save_checkpoint,
     weights_sha256,
 )
-from tests.conftest import ROOT, make_model
+from tests.conftest import make_model
+from tests.tiny_project import ROOT
 
 TRAINED = ROOT / "data" / "model"
 

@@ -21,7 +21,7 @@ from looking_glass.artifacts import read_csv
 from looking_glass.corpus import Corpus, write_corpus
 from looking_glass.errors import InputError
 from looking_glass.parallel import ALONE, Processes, joined, spoken_once
-from tests.conftest import ROOT
+from tests.tiny_project import ROOT
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
 MADE = ("data/model/model.safetensors", "metrics/train.json", "reports/train/loss.csv")

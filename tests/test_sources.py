@@ -178,6 +178,8 @@ def test_a_member_that_is_not_the_pinned_one_is_refused(server: Server) -> None:
         (b"", "alice.txt", "required to be a readable sdist or wheel"),
         (sdist("alice.txt", BOOK)[:60], "alice.txt", "required to be a readable sdist or wheel"),
     ],
+    # An archive holds the time that it was made, and so would its test's name.
+    ids=["sdist", "folder", "wheel", "text", "nothing", "cut short"],
 )
 def test_an_archive_without_the_member_is_refused(
     server: Server, archive: bytes, member: str, expected: str
