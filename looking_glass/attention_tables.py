@@ -66,7 +66,8 @@ def arrays(model: GPT, view: View, block: int) -> dict[str, Tensor]:
     `pattern` (nh, T, T) and `words` (W, W), its mean over heads by word, are the block's. Of all
     blocks: `predicting` (L, nh, W, W), the attention to each word of the row that predicted each
     word; `own` (L, nh, W, W), that of each word's own rows; `effect` (L, W, W), the nats that each
-    word's first token loses without the block's attention to each word before it.
+    word's first token loses without the block's attention to each word before it: no number for
+    the one source of the second word, since without it nothing would be left to attend to.
     """
     words, patterns = view.sentence.words, view.patterns
     W, (L, nh) = len(words), patterns.shape[:2]

@@ -73,6 +73,7 @@ class Inversion:
     steps: Tensor  # (checks,): updates made before each check; the last is after all of them
     log_probs: Tensor  # (checks, B, n) nats: of each target token
     largest: Tensor  # (checks, B, n) bool: the target's logit was the largest
+    first: Tensor  # (checks, B, n): the token whose logit was
 
     @property
     def losses(self) -> Tensor:
@@ -194,6 +195,7 @@ def invert(
         steps=torch.tensor(checks),
         log_probs=torch.stack([rivals.log_probs.cpu() for rivals in found]),
         largest=torch.stack([rivals.largest.cpu() for rivals in found]),
+        first=torch.stack([rivals.first.cpu() for rivals in found]),
     )
 
 
@@ -208,7 +210,8 @@ class Rivals:
         """Take the states (B, n, C) that predict `target` (n,)."""
         at = target.expand(len(hidden), -1)[..., None]  # (B, n, 1)
         shares: Tensor = model.lm_head(hidden)  # (B, n, V): logits, in place made probabilities
-        highest = shares.amax(dim=-1, keepdim=True)
+        highest, first = shares.max(dim=-1, keepdim=True)
+        self.first = first.squeeze(-1)  # (B, n)
         own = shares.gather(-1, at) - highest
         shares = shares.sub_(highest).exp_()
         total = shares.sum(dim=-1, keepdim=True)

@@ -105,6 +105,31 @@ def step_table(sentence: Sentence, texts: Sequence[str]) -> pd.DataFrame:
     )
 
 
+def appearance_table(sentence: Sentence, tokenizer: Tokenizer) -> pd.DataFrame:
+    """Return a row per reading, check and position of its best restart: what the model said then.
+
+    After a prefix that is what it said next after the sentence's own words so far.
+    """
+    tables = []
+    for k, found in sentence.found.items():
+        best = best_restart(sentence.verdicts[k])
+        said = found.first[:, best]  # (checks, n)
+        checks, n = said.shape
+        tables.append(
+            pd.DataFrame(
+                {
+                    "reading": name_of(k),
+                    "step": np.repeat(found.steps.numpy(), n),
+                    "position": np.tile(np.arange(n), checks),
+                    "said": tokenizer.decode_each(said.flatten().tolist()),
+                    "right": found.largest[:, best].flatten().int().numpy(),
+                    "log_prob": found.log_probs[:, best].flatten().numpy(),
+                }
+            )
+        )
+    return pd.concat(tables)
+
+
 def restart_table(sentence: Sentence, tokenizer: Tokenizer) -> pd.DataFrame:
     """Return a row per reading and restart: what the model said, and how surely."""
     return pd.DataFrame(

@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 import torch
 
+from looking_glass.corpus import Tokens
 from looking_glass.decoding import Drawn
 from looking_glass.likelihood import Scores, naive_product, total, word_surprisals
 from looking_glass.sentences import Sentence, sentence_length
 from looking_glass.tokenizer import Tokenizer
+from looking_glass.verbatim import run_lengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,24 @@ def sample_table(drawn: Sequence[Drawn], tokenizer: Tokenizer) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def verbatim_table(drawn: Sequence[Drawn], tokenizer: Tokenizer, text: Tokens) -> pd.DataFrame:
+    """Return a row per token of some sampled sentences: the longest run of the text through it."""
+    tables = []
+    for number, one in enumerate(drawn, start=1):
+        pieces = tokenizer.decode_each(one.tokens)
+        n = max(1, sentence_length(pieces))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "sentence": number,
+                    "text": pieces[:n],
+                    "run": run_lengths(one.tokens[:n], text),
+                }
+            )
+        )
+    return pd.concat(tables)
 
 
 def sample_metrics(table: pd.DataFrame) -> dict[str, Any]:

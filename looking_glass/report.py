@@ -12,10 +12,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import Field
 
+from looking_glass.choice_report import Choice, most_attended
 from looking_glass.figures import Colors, visible
 from looking_glass.inversion_figures import reading_label
 from looking_glass.params import Section
-from looking_glass.phrases import joined, percent
+from looking_glass.phrases import count, joined, nats, percent
 
 TEMPLATES = Path(__file__).parent / "templates"
 Metrics = dict[str, Any]
@@ -43,6 +44,29 @@ def explain_loss(metrics: Metrics) -> str:
         f"({metrics['val_bits_per_byte']:.3f} bits per byte) it {' and '.join(parts)}; on the text "
         f"it learned from, its loss is {metrics['train_loss']:.3f}."
     )
+
+
+def in_brief(metrics: Metrics, choice: Choice) -> list[str]:
+    """Return the answers of the page, a line each."""
+    train, sentence = metrics["train"], metrics["logprob"]
+    readings = metrics["invert"]["readings"]
+    reached = [reading_label(name) for name, found in readings.items() if found["exact_rate"] > 0]
+    inverted = (
+        f"Inputs that make it say exactly the sentence asked for were found: {joined(reached)}."
+        if reached
+        else "No input was found that makes it say exactly the sentence asked for."
+    )
+    told = choice.measure("knock_out_all_blocks")
+    return [
+        f"Loss on held-out text: {train['val_loss']:.3f} nats per token, "
+        f"{train['val_bits_per_byte']:.3f} bits per byte.",
+        inverted,
+        f"The 11th word that it chose is “{choice.eleventh}”. The last block attended most to "
+        f"“{most_attended(choice)}”; what the choice owed most to the attention of all blocks was "
+        f"“{told['top_word']}” ({nats(told['top_effect'])}).",
+        f"The log-probability of a sampled sentence of {count(sentence['tokens'], 'token')}: "
+        f"{sentence['nats']:.3f} nats.",
+    ]
 
 
 def data_uri(png: bytes) -> str:

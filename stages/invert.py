@@ -93,6 +93,7 @@ def main() -> None:
     write_csv(REPORTS / "frontier.csv", tables.frontier_table(sentences))
     write_csv(REPORTS / "loss.csv", tables.loss_table(first.found, lengths))
     write_csv(REPORTS / "steps.csv", tables.step_table(first, tokenizer.decode_each(first.tokens)))
+    write_csv(REPORTS / "appearance.csv", tables.appearance_table(first, tokenizer))
     write_csv(REPORTS / "restarts.csv", tables.restart_table(first, tokenizer))
     rows = [tables.target_table(model, tokenizer, sentence, counts) for sentence in sentences]
     write_csv(REPORTS / "tokens.csv", pd.concat(rows, ignore_index=True))

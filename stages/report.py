@@ -10,7 +10,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from looking_glass import attention_figures, figures, inversion_figures, likelihood_figures
+from looking_glass import (
+    attention_figures,
+    figures,
+    inversion_figures,
+    likelihood_figures,
+    page_data,
+)
 from looking_glass import likelihood_report as likelihood
 from looking_glass.artifacts import (
     read_csv,
@@ -18,6 +24,7 @@ from looking_glass.artifacts import (
     read_tensors,
     whole_directory,
     write_bytes,
+    write_csv,
     write_text,
 )
 from looking_glass.attention_report import compare_patterns, explain_trust, side_by_side_rows
@@ -29,6 +36,7 @@ from looking_glass.choice_report import (
     explain_parts,
     explain_provenance,
 )
+from looking_glass.dvc_plots import plot_tables
 from looking_glass.errors import run_stage
 from looking_glass.inversion_report import (
     explain_ceiling,
@@ -42,16 +50,17 @@ from looking_glass.report import (
     ReportParams,
     data_uri,
     explain_loss,
+    in_brief,
     render,
 )
 
 METRICS, REPORTS, DATA = Path("metrics"), Path("reports"), Path("data")
-PAGE, FIGURES = REPORTS / "report.html", REPORTS / "figures"
+PAGE, FIGURES, PLOTS = REPORTS / "report.html", REPORTS / "figures", REPORTS / "plots"
 PACKAGES = ("torch", "dvc", "tiktoken", "numpy", "pandas", "matplotlib")
 
 
 def main() -> None:
-    """Write `report.html`, and its figures once more as files for `dvc plots`."""
+    """Write `report.html`, and its figures and curves once more as files for `dvc plots`."""
     params, settings = load_section(ReportParams, "report"), load_all()
     metrics = {
         name: read_json(METRICS / f"{name}.json")
@@ -73,6 +82,8 @@ def main() -> None:
             "sentence": settings["invert"]["sentence"],
             **inversion(metrics["invert"]),
             **attention(pairs, metrics["train"]["val_loss"]),
+            "page_data": live_data(pairs),
+            "brief": in_brief(metrics, pairs[0][1]),
             **log_probabilities(metrics["logprob"], settings["logprob"]),
             "versions": ", ".join(f"{name} {public_version(name)}" for name in PACKAGES),
             "parameter_rows": flatten(settings),
@@ -81,8 +92,25 @@ def main() -> None:
     with whole_directory(FIGURES) as directory:
         for name, png in drawn.items():
             write_bytes(directory / f"{name}.png", png)
+    with whole_directory(PLOTS) as directory:
+        for name, table in plots(metrics["train"]).items():
+            write_csv(directory / f"{name}.csv", table)
     write_text(PAGE, page)
     print(f"{PAGE}: {len(page.encode()):,} bytes, {len(drawn)} figures")
+
+
+def plots(train: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Return the data of what `dvc plots` draws, by name."""
+    return plot_tables(
+        loss=read_csv(REPORTS / "train/loss.csv"),
+        baselines=train["baseline_val_loss"],
+        steps=read_csv(REPORTS / "invert/steps.csv"),
+        attention={
+            name: read_csv(REPORTS / "attention" / name / "words.csv") for name in ("first", "last")
+        },
+        words=read_csv(REPORTS / "logprob/words.csv"),
+        calibration=read_csv(REPORTS / "logprob/calibration.csv"),
+    )
 
 
 def inversion(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -156,6 +184,20 @@ def draw(
         for name, figure in draw_choice(pair, number, colors).items():
             drawn[figure_name(name, number)] = figure
     return drawn
+
+
+def live_data(pairs: list[tuple[Choice, Choice]]) -> dict[str, Any]:
+    """Return what the page's scripts work with."""
+    arrays = read_tensors(DATA / "attention/last/patterns.safetensors")
+    table = read_csv(REPORTS / "invert/appearance.csv")
+    labels = {name: inversion_figures.reading_label(name) for name in table["reading"].unique()}
+    return {
+        "sentences": [
+            page_data.explorer(arrays, number, last.words["text"].tolist())
+            for number, (_, last) in enumerate(pairs, start=1)
+        ],
+        "inversion": page_data.appearance(table, labels),
+    }
 
 
 def draw_log_probabilities(metrics: dict[str, Any], colors: figures.Colors) -> dict[str, Figure]:
@@ -248,6 +290,14 @@ def log_probabilities(metrics: dict[str, Any], params: dict[str, Any]) -> dict[s
             {**row, "called": likelihood.called(row["sentence"])}
             for row in ranked.to_dict("records")
         ],
+        "coloured": [
+            {
+                "called": likelihood.called(name),
+                "words": page_data.heated(words[words["sentence"] == name]),
+            }
+            for name in ranked["sentence"]
+        ],
+        "copies": page_data.copies(read_csv(DATA / "logprob/verbatim.csv")),
         "place_text": [likelihood.explain_place(metrics), likelihood.explain_entropy(metrics)],
         "calibration_text": likelihood.explain_calibration(metrics),
     }
@@ -289,6 +339,11 @@ def for_page(first: Choice, last: Choice, number: int) -> dict[str, Any]:
     removals = read_table("last", "removals", number)
     return {
         "number": number,
+        "data": page_data.explorer(
+            read_tensors(DATA / "attention/last/patterns.safetensors"),
+            number,
+            last.words["text"].tolist(),
+        ),
         "prompt": " ".join(last.words["text"].iloc[:10]),
         "eleventh": last.eleventh,
         "twelfth": last.words["text"].iloc[11],

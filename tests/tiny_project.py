@@ -117,6 +117,7 @@ def build(root: Path, tables: tuple[Path, Path]) -> None:
     )
     for words in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         assert command(root, *words).returncode == 0
+    shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
     audit = root / "audit"
     audit.mkdir()
     (audit / "sitecustomize.py").write_text(AUDIT)
