@@ -1,0 +1,229 @@
+"""The report in a real browser: it works, asks the network for nothing, and leaves no one out."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from looking_glass.artifacts import read_csv, write_csv
+from stages import report
+from tests.tiny_project import ROOT
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
+# It looks for no updates and calls no one: what is left are the page's own requests.
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"wide": (1280, 900), "phone": (390, 844)}
+MARKUP = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(project: Path) -> str:
+    return f"file://{project}/reports/report.html"
+
+
+def visit(browser: Browser, address: str, **context: Any) -> tuple[Page, list[str]]:
+    """Open the page; return it, and a list of all that goes wrong from now on."""
+    page, faults = browser.new_page(**context), []
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("dialog", lambda dialog: faults.append(dialog.message))
+    page.on(
+        "request",
+        lambda request: (
+            faults.append(request.url) if request.url[:5] not in ("file:", "data:") else None
+        ),
+    )
+    page.goto(address)
+    return page, faults
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    page, faults = visit(browser, address, viewport={"width": 1280, "height": 900})
+    yield page
+    page.close()
+    assert faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_reader_gets_a_page_without_faults(
+    browser: Browser, address: str, scheme: Any, size: str
+) -> None:
+    width, height = SIZES[size]
+    view = {"width": width, "height": height}
+    page, faults = visit(browser, address, color_scheme=scheme, viewport=view)
+    assert page.evaluate("document.documentElement.scrollWidth") == width, "it scrolls sideways"
+    found = Axe().run(page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    page.close()
+    assert faults == []
+
+
+def test_the_page_is_under_five_megabytes() -> None:
+    assert (ROOT / "reports/report.html").stat().st_size < 5_000_000
+
+
+def rows(page: Page, panel: int) -> list[list[str]]:
+    """Return the cells of a panel of the first explorer."""
+    lines = page.locator(".explorer").first.locator(".panel").nth(panel).locator("tbody tr")
+    return [line.locator("th, td").all_inner_texts() for line in lines.all()]
+
+
+def test_pointing_at_a_word_shows_what_it_attended_to(page: Page, project: Path) -> None:
+    first, last = rows(page, 0), rows(page, 1)
+    blocks = read_csv(project / "reports/attention/last/blocks.csv")
+    for block, shown in ((1, first), (2, last)):
+        expected = blocks[(blocks["prompt"] == 1) & (blocks["block"] == block)]
+        assert [row[0] for row in shown] == expected["text"].tolist()
+        for row, share, effect in zip(
+            shown, expected["predicting_row"], expected["knock_out"], strict=True
+        ):
+            assert float(row[1].rstrip("%")) == pytest.approx(100 * share, abs=0.06)
+            assert float(row[2].replace("−", "-")) == pytest.approx(effect, abs=6e-4)
+    words = page.locator(".explorer").first.locator(".words button")
+    words.nth(4).hover()
+    assert len(rows(page, 0)) == 4
+    assert words.nth(4).get_attribute("aria-pressed") == "true"
+    assert words.nth(10).get_attribute("aria-pressed") == "false"
+    assert "“by”" in page.locator(".explorer .note").first.inner_text()
+    words.nth(3).focus()
+    assert len(rows(page, 1)) == 3, "by keyboard too"
+
+
+def test_any_block_head_and_row_can_be_looked_at(page: Page) -> None:
+    explorer = page.locator(".explorer").first
+    before = rows(page, 0)
+    explorer.locator(".head").first.select_option("1")
+    one_head = rows(page, 0)
+    assert one_head != before
+    assert sum(float(row[1].rstrip("%")) for row in one_head) == pytest.approx(100, abs=0.5)
+    explorer.locator(".head").first.select_option("mean")
+    assert rows(page, 0) == before
+    explorer.locator(".block").first.select_option("1")
+    assert rows(page, 0) == rows(page, 1), "the same block in both panels"
+    explorer.locator(".mode").select_option("own")
+    own = rows(page, 0)
+    assert len(own) == 11, "a word attends to itself too"
+    assert {row[2] for row in own} == {"–"}
+
+
+def test_the_sentence_appears_step_by_step(page: Page, project: Path) -> None:
+    stepper = page.locator(".stepper")
+    table = read_csv(project / "reports/invert/appearance.csv")
+    parallel = table[table["reading"] == "parallel"]
+    slider = stepper.locator("input")
+    assert "step 0:" in stepper.locator("output").inner_text()
+    slider.focus()
+    page.keyboard.press("End")
+    last = parallel[parallel["step"] == parallel["step"].max()]
+    assert f"step {last['step'].iloc[0]}:" in stepper.locator("output").inner_text()
+    shown = stepper.locator(".line span").all_inner_texts()
+    assert "".join(shown).replace("␣", " ") == "".join(last["said"]).replace("\n", "↵")
+    assert stepper.locator(".right").count() == int(last["right"].sum())
+    stepper.locator("select").select_option("1")
+    assert "step 0:" in stepper.locator("output").inner_text()
+    stepper.locator("button").click()
+    stepper.get_by_text("Play").wait_for()  # it stops by itself, at the end
+    assert slider.input_value() == slider.get_attribute("max")
+
+
+def test_a_words_surprisal_is_told(page: Page, project: Path) -> None:
+    words = read_csv(project / "reports/logprob/words.csv")
+    ranked = read_csv(project / "reports/logprob/sentences.csv")
+    first = words[words["sentence"] == ranked["sentence"].iloc[0]]
+    spans, note = page.locator(".surprisals .heat"), page.locator(".surprisals .note")
+    assert spans.count() == len(words)
+    for act in ("hover", "focus"):
+        getattr(spans.nth(1), act)()
+        assert f"{first['corrected'].iloc[1]:.2f} nats" in note.inner_text()
+        spans.nth(0).focus()
+
+
+def test_copied_runs_are_marked_from_the_length_asked_for(page: Page, project: Path) -> None:
+    table = read_csv(project / "data/logprob/verbatim.csv")
+    copies = page.locator(".copies")
+    for presses, least in ((0, 5), (2, 7)):
+        for _ in range(presses):
+            copies.locator("input").press("ArrowRight")
+        assert copies.locator(".copied").count() == int((table["run"] >= least).sum())
+        assert f"runs of {least} tokens or more" in copies.locator("output").inner_text()
+
+
+def test_the_contents_lead_to_every_part(page: Page) -> None:
+    links = page.locator("nav a")
+    assert links.count() == page.locator("h2").count() == 7
+    for link in links.all():
+        assert page.locator(str(link.get_attribute("href"))).count() == 1
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(ids) == len(set(ids))
+    assert all(image.get_attribute("alt") for image in page.locator("img").all())
+
+
+def test_on_paper_and_without_scripts_nothing_is_missed(browser: Browser, address: str) -> None:
+    page, faults = visit(browser, address, java_script_enabled=False)
+    assert page.locator(".explorer .words button").first.is_visible()
+    assert not page.locator(".explorer .panels").first.is_visible()
+    assert page.locator("figure img").first.is_visible()
+    page.emulate_media(media="print", color_scheme="dark")
+    assert not page.locator(".live").first.is_visible()
+    assert page.locator("figure img").first.is_visible()
+    page.close()
+    assert faults == []
+
+
+def test_markup_shows_as_text_everywhere(
+    browser: Browser, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = shutil.copytree(project, tmp_path / "p", symlinks=True)
+    changed = 0
+    for path in [*(root / "reports").rglob("*.csv"), *(root / "data/logprob").glob("*.csv")]:
+        table = read_csv(path)
+        for column in ("text", "said", "removed", "top_word", "next", "context"):
+            if column in table and path.parent.name != "plots":
+                table[column] = pd.Series([MARKUP] * len(table))
+                changed += 1
+        write_csv(path, table)
+    assert changed > 20
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(report, "to_png", lambda _figure, _dpi: b"")
+    report.main()
+    page, faults = visit(browser, f"file://{root}/reports/report.html")
+    for place in (
+        ".explorer .words button",
+        ".explorer tbody th",
+        ".line span",
+        ".heat",
+        "[data-run]",
+    ):
+        assert MARKUP in page.locator(place).last.inner_text().replace("\n", "")
+    assert re.search(r"&lt;script&gt;alert\(1\)", page.locator("main").inner_html())
+    page.close()
+    assert faults == []
