@@ -59,7 +59,7 @@ def main() -> None:
             for key, array in rows.arrays(model, view, block).items()
         }
         write_tensors(directory / "patterns.safetensors", kept)
-    with whole_directory(Path("reports/attention") / name) as directory:
+    with whole_directory(Path("data/tables/attention") / name) as directory:
         for table, content in {**tables, "agreement": trust}.items():
             write_csv(directory / f"{table}.csv", content)
     write_json(

@@ -21,7 +21,7 @@ from looking_glass.tokenizer import Tokenizer
 BOOK, VOCAB, MERGES = Path("data/book.txt"), Path("data/encoder.json"), Path("data/vocab.bpe")
 TOKENS = Path("data/tokens")
 METRICS = Path("metrics/encode.json")
-FREQUENCIES = Path("reports/encode/frequencies.csv")
+FREQUENCIES = Path("data/tables/encode/frequencies.csv")
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ from looking_glass.tokenizer import Tokenizer
 
 MODEL, TOKENS, VECTORS = Path("data/model"), Path("data/tokens"), Path("data/inversion")
 METRICS = Path("metrics/invert.json")
-REPORTS = Path("reports/invert")
+TABLES = Path("data/tables/invert")
 CLOUD = 2000  # of the book's most frequent tokens: what learned vectors are compared with
 
 
@@ -90,17 +90,28 @@ def main() -> None:
     replies = side_by_side(
         lambda k: speak_in_tokens(model, tokenizer, first, k, params), searched_in(first), compute
     )
-    write_csv(REPORTS / "frontier.csv", tables.frontier_table(sentences))
-    write_csv(REPORTS / "loss.csv", tables.loss_table(first.found, lengths))
-    write_csv(REPORTS / "steps.csv", tables.step_table(first, tokenizer.decode_each(first.tokens)))
-    write_csv(REPORTS / "appearance.csv", tables.appearance_table(first, tokenizer))
-    write_csv(REPORTS / "restarts.csv", tables.restart_table(first, tokenizer))
+    write_csv(TABLES / "frontier.csv", tables.frontier_table(sentences))
+    write_csv(TABLES / "loss.csv", tables.loss_table(first.found, lengths))
+    write_csv(TABLES / "steps.csv", tables.step_table(first, tokenizer.decode_each(first.tokens)))
+    write_csv(TABLES / "appearance.csv", tables.appearance_table(first, tokenizer))
+    write_csv(TABLES / "restarts.csv", tables.restart_table(first, tokenizer))
     rows = [tables.target_table(model, tokenizer, sentence, counts) for sentence in sentences]
-    write_csv(REPORTS / "tokens.csv", pd.concat(rows, ignore_index=True))
-    write_csv(REPORTS / "words.csv", tables.word_table(model, tokenizer, first, usual))
-    write_csv(REPORTS / "map.csv", tables.map_table(model, tokenizer, first, cloud))
-    write_csv(REPORTS / "replies.csv", pd.concat(replies, ignore_index=True))
-    write_json(METRICS, metrics_of(model, first, params))
+    write_csv(TABLES / "tokens.csv", pd.concat(rows, ignore_index=True))
+    write_csv(TABLES / "words.csv", tables.word_table(model, tokenizer, first, usual))
+    write_csv(TABLES / "map.csv", tables.map_table(model, tokenizer, first, cloud))
+    write_csv(TABLES / "replies.csv", pd.concat(replies, ignore_index=True))
+    ceiling, reached = details_of(model, first, params)
+    write_csv(TABLES / "ceiling.csv", pd.DataFrame([ceiling]))
+    columns = pd.DataFrame([{"reading": name, **of} for name, of in reached.items()])
+    write_csv(TABLES / "readings.csv", columns.astype({"first_exact_step": "Int64"}))
+    write_json(
+        METRICS,
+        {
+            "lowest_possible_loss": ceiling["lowest_possible_loss"],
+            "loss": {name: of["loss"] for name, of in reached.items()},
+            "exact_rate": {name: of["exact_rate"] for name, of in reached.items()},
+        },
+    )
 
 
 def targets_of(params: InvertParams, tokenizer: Tokenizer) -> dict[str, list[int]]:
@@ -226,8 +237,10 @@ def speak_in_tokens(
     return pd.DataFrame(rows)
 
 
-def metrics_of(model: GPT, sentence: Sentence, params: InvertParams) -> dict[str, Any]:
-    """Return the sentence's metrics: its ceiling, what each reading reached, how robustly."""
+def details_of(
+    model: GPT, sentence: Sentence, params: InvertParams
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the sentence's ceiling, and of each reading what it reached and how robustly."""
     target, limit = torch.tensor(sentence.tokens, device=model.device), sentence.ceilings
     loudest = judge(model, target, loudest_vectors(model, limit.points), parallel=True)
     readings = {}
@@ -235,16 +248,14 @@ def metrics_of(model: GPT, sentence: Sentence, params: InvertParams) -> dict[str
         readings[name_of(k)] = tables.summary(sentence.found[k], verdict)
         if verdict.exact.any():
             readings[name_of(k)] |= robustness_of(model, target, sentence, k, params)
-    return {
-        "ceiling": {
-            "lowest_possible_loss": limit.lowest_loss,
-            "largest_gap_between_bounds": float((limit.upper - limit.lower).max()),
-            "loudest_vectors_loss": -float(loudest.log_probs.mean()),
-            "loudest_vectors_exact": bool(loudest.exact[0]),
-            "tokens_that_can_be_argmax": sum(can is True for can in limit.can_be_argmax),
-        },
-        "readings": readings,
+    ceiling = {
+        "lowest_possible_loss": limit.lowest_loss,
+        "largest_gap_between_bounds": float((limit.upper - limit.lower).max()),
+        "loudest_vectors_loss": -float(loudest.log_probs.mean()),
+        "loudest_vectors_exact": bool(loudest.exact[0]),
+        "tokens_that_can_be_argmax": sum(can is True for can in limit.can_be_argmax),
     }
+    return ceiling, readings
 
 
 def robustness_of(

@@ -33,8 +33,7 @@ from looking_glass.sentences import (
 from looking_glass.tokenizer import Tokenizer
 
 MODEL, TOKENS = Path("data/model"), Path("data/tokens")
-METRICS, REPORTS = Path("metrics/logprob.json"), Path("reports/logprob")
-SAMPLES = Path("data/logprob")
+METRICS, TABLES = Path("metrics/logprob.json"), Path("data/tables/logprob")
 SHOWN = 12  # sampled sentences that are compared with the book
 SHARE = 250  # sentences drawn side by side: the more, the fewer passes over the output layer
 
@@ -76,11 +75,10 @@ def main() -> None:
 
     after_space = params.prompt[-1:].isspace()
     words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
-    with whole_directory(SAMPLES) as directory:
+    with whole_directory(TABLES) as directory:
         write_csv(directory / "samples.csv", samples)
         copied = tables.verbatim_table(drawn[:SHOWN], tokenizer, corpus.train)
         write_csv(directory / "verbatim.csv", copied)
-    with whole_directory(REPORTS) as directory:
         rows = [tables.token_table(one, tokenizer) for one in scored]
         write_csv(directory / "tokens.csv", pd.concat(rows))
         write_csv(directory / "words.csv", pd.concat(words))

@@ -55,6 +55,7 @@ from looking_glass.report import (
 )
 
 METRICS, REPORTS, DATA = Path("metrics"), Path("reports"), Path("data")
+TABLES = DATA / "tables"  # from all stages; published in reports/tables
 PAGE, FIGURES, PLOTS = REPORTS / "report.html", REPORTS / "figures", REPORTS / "plots"
 PACKAGES = ("torch", "dvc", "tiktoken", "numpy", "pandas", "matplotlib")
 
@@ -62,10 +63,8 @@ PACKAGES = ("torch", "dvc", "tiktoken", "numpy", "pandas", "matplotlib")
 def main() -> None:
     """Write `report.html`, and its figures and curves once more as files for `dvc plots`."""
     params, settings = load_section(ReportParams, "report"), load_all()
-    metrics = {
-        name: read_json(METRICS / f"{name}.json")
-        for name in ("encode", "train", "invert", "logprob")
-    }
+    metrics = {name: read_json(METRICS / f"{name}.json") for name in ("encode", "train", "logprob")}
+    metrics["invert"] = read_inversion()
     sentences = range(1, len(settings["attention"]["prompts"]) + 1)
     pairs = [(read_choice("first", number), read_choice("last", number)) for number in sentences]
     drawn = {
@@ -92,6 +91,7 @@ def main() -> None:
     with whole_directory(FIGURES) as directory:
         for name, png in drawn.items():
             write_bytes(directory / f"{name}.png", png)
+    publish(TABLES, REPORTS / "tables")
     with whole_directory(PLOTS) as directory:
         for name, table in plots(metrics["train"]).items():
             write_csv(directory / f"{name}.csv", table)
@@ -99,23 +99,47 @@ def main() -> None:
     print(f"{PAGE}: {len(page.encode()):,} bytes, {len(drawn)} figures")
 
 
+def publish(source: Path, target: Path) -> None:
+    """Copy every CSV under `source` to the same place under `target`, which goes into git."""
+    with whole_directory(target) as directory:
+        for path in sorted(source.rglob("*.csv")):
+            write_bytes(directory / path.relative_to(source), path.read_bytes())
+
+
 def plots(train: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """Return the data of what `dvc plots` draws, by name."""
     return plot_tables(
-        loss=read_csv(REPORTS / "train/loss.csv"),
+        loss=read_csv(TABLES / "train/loss.csv"),
         baselines=train["baseline_val_loss"],
-        steps=read_csv(REPORTS / "invert/steps.csv"),
+        steps=read_csv(TABLES / "invert/steps.csv"),
         attention={
-            name: read_csv(REPORTS / "attention" / name / "words.csv") for name in ("first", "last")
+            name: read_csv(TABLES / "attention" / name / "words.csv") for name in ("first", "last")
         },
-        words=read_csv(REPORTS / "logprob/words.csv"),
-        calibration=read_csv(REPORTS / "logprob/calibration.csv"),
+        words=read_csv(TABLES / "logprob/words.csv"),
+        calibration=read_csv(TABLES / "logprob/calibration.csv"),
     )
+
+
+def read_inversion() -> dict[str, Any]:
+    """Return the ceiling of the sentence, and of each reading what it reached."""
+    folder = TABLES / "invert"
+    readings = read_csv(folder / "readings.csv").to_dict("records")
+    return {
+        "ceiling": read_csv(folder / "ceiling.csv").to_dict("records")[0],
+        "readings": {row["reading"]: found_in(row) for row in readings},
+    }
+
+
+def found_in(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return what a row holds; a step that was never reached is None, all else empty left out."""
+    found = {str(name): value for name, value in row.items() if not pd.isna(value)}
+    step = found.pop("first_exact_step", None)
+    return {**found, "first_exact_step": None if step is None else int(step)}
 
 
 def inversion(metrics: dict[str, Any]) -> dict[str, Any]:
     """Return what the template says of the inversion."""
-    folder = REPORTS / "invert"
+    folder = TABLES / "invert"
     tokens, frontier = read_csv(folder / "tokens.csv"), read_csv(folder / "frontier.csv")
     tokens = tokens[tokens["sentence"] == "sentence"]
     limit, words = metrics["ceiling"], read_csv(folder / "words.csv")
@@ -144,7 +168,7 @@ def read_choice(block: BlockName, number: int) -> Choice:
 
 def read_table(block: BlockName, name: str, number: int) -> pd.DataFrame:
     """Return the rows of a table about attention that are about one prompt."""
-    table = read_csv(REPORTS / "attention" / block / f"{name}.csv")
+    table = read_csv(TABLES / "attention" / block / f"{name}.csv")
     return table[table["prompt"] == number].drop(columns="prompt").reset_index(drop=True)
 
 
@@ -153,7 +177,7 @@ def attention(pairs: list[tuple[Choice, Choice]], val_loss: float) -> dict[str, 
     found = {name: read_json(METRICS / f"attention_{name}.json") for name in ("first", "last")}
     trust = {
         name: explain_trust(
-            read_csv(REPORTS / "attention" / name / "agreement.csv"), metrics["contexts"]
+            read_csv(TABLES / "attention" / name / "agreement.csv"), metrics["contexts"]
         )
         for name, metrics in found.items()
     }
@@ -170,9 +194,9 @@ def draw(
     """Return every figure of the report by name."""
     train = metrics["train"]
     drawn = {
-        "frequencies": figures.frequencies(read_csv(REPORTS / "encode/frequencies.csv"), colors),
+        "frequencies": figures.frequencies(read_csv(TABLES / "encode/frequencies.csv"), colors),
         "loss": figures.loss_curve(
-            read_csv(REPORTS / "train/loss.csv"),
+            read_csv(TABLES / "train/loss.csv"),
             train["baseline_val_loss"],
             train["kept_step"],
             colors,
@@ -189,7 +213,7 @@ def draw(
 def live_data(pairs: list[tuple[Choice, Choice]]) -> dict[str, Any]:
     """Return what the page's scripts work with."""
     arrays = read_tensors(DATA / "attention/last/patterns.safetensors")
-    table = read_csv(REPORTS / "invert/appearance.csv")
+    table = read_csv(TABLES / "invert/appearance.csv")
     labels = {name: inversion_figures.reading_label(name) for name in table["reading"].unique()}
     return {
         "sentences": [
@@ -202,11 +226,11 @@ def live_data(pairs: list[tuple[Choice, Choice]]) -> dict[str, Any]:
 
 def draw_log_probabilities(metrics: dict[str, Any], colors: figures.Colors) -> dict[str, Figure]:
     """Return the figures of log-probabilities by name."""
-    folder = REPORTS / "logprob"
+    folder = TABLES / "logprob"
     words, ranked = read_csv(folder / "words.csv"), read_csv(folder / "sentences.csv")
     error = metrics["calibration"]["expected_calibration_error"]
     tokens, bins = read_csv(folder / "tokens.csv"), read_csv(folder / "calibration.csv")
-    samples, product = read_csv(DATA / "logprob/samples.csv"), read_csv(folder / "product.csv")
+    samples, product = read_csv(TABLES / "logprob/samples.csv"), read_csv(folder / "product.csv")
     return {
         "surprisal": likelihood_figures.word_surprisal(first_sentence(words), colors),
         "cumulative": likelihood_figures.cumulative(tokens, ranked, colors),
@@ -255,7 +279,7 @@ def figure_name(name: str, number: int) -> str:
 
 def draw_inversion(metrics: dict[str, Any], colors: figures.Colors) -> dict[str, Figure]:
     """Return the figures of the inversion by name."""
-    folder = REPORTS / "invert"
+    folder = TABLES / "invert"
     tokens = read_csv(folder / "tokens.csv")
     tokens = tokens[tokens["sentence"] == "sentence"]
     lowest = metrics["ceiling"]["lowest_possible_loss"]
@@ -273,9 +297,9 @@ def draw_inversion(metrics: dict[str, Any], colors: figures.Colors) -> dict[str,
 
 def log_probabilities(metrics: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     """Return what the template says of log-probabilities."""
-    folder = REPORTS / "logprob"
+    folder = TABLES / "logprob"
     ranked, words = read_csv(folder / "sentences.csv"), read_csv(folder / "words.csv")
-    samples = read_csv(DATA / "logprob/samples.csv")
+    samples = read_csv(TABLES / "logprob/samples.csv")
     said = [
         likelihood.explain_drawing(metrics, params),
         likelihood.explain_words(first_sentence(words)),
@@ -297,7 +321,7 @@ def log_probabilities(metrics: dict[str, Any], params: dict[str, Any]) -> dict[s
             }
             for name in ranked["sentence"]
         ],
-        "copies": page_data.copies(read_csv(DATA / "logprob/verbatim.csv")),
+        "copies": page_data.copies(read_csv(TABLES / "logprob/verbatim.csv")),
         "place_text": [likelihood.explain_place(metrics), likelihood.explain_entropy(metrics)],
         "calibration_text": likelihood.explain_calibration(metrics),
     }

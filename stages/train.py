@@ -35,7 +35,7 @@ from looking_glass.training import Evaluation, Training, TrainParams, train
 TOKENS, VOCAB, MERGES = Path("data/tokens"), Path("data/encoder.json"), Path("data/vocab.bpe")
 MODEL, SCRATCH = Path("data/model"), Path(".scratch")
 METRICS = Path("metrics/train.json")
-LOSS = Path("reports/train/loss.csv")
+LOSS = Path("data/tables/train/loss.csv")
 BASELINES = {"unigram": 1, "bigram": 2, "trigram": 3}
 # What the model is made to write, to see how much of it is copied: texts of at most so many tokens.
 SAMPLES, SAMPLE_LENGTH, SAMPLE_SEED = 20, 64, 1

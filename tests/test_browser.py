@@ -100,7 +100,7 @@ def rows(page: Page, panel: int) -> list[list[str]]:
 
 def test_pointing_at_a_word_shows_what_it_attended_to(page: Page, project: Path) -> None:
     first, last = rows(page, 0), rows(page, 1)
-    blocks = read_csv(project / "reports/attention/last/blocks.csv")
+    blocks = read_csv(project / "data/tables/attention/last/blocks.csv")
     for block, shown in ((1, first), (2, last)):
         expected = blocks[(blocks["prompt"] == 1) & (blocks["block"] == block)]
         assert [row[0] for row in shown] == expected["text"].tolist()
@@ -138,7 +138,7 @@ def test_any_block_head_and_row_can_be_looked_at(page: Page) -> None:
 
 def test_the_sentence_appears_step_by_step(page: Page, project: Path) -> None:
     stepper = page.locator(".stepper")
-    table = read_csv(project / "reports/invert/appearance.csv")
+    table = read_csv(project / "data/tables/invert/appearance.csv")
     parallel = table[table["reading"] == "parallel"]
     slider = stepper.locator("input")
     assert "step 0:" in stepper.locator("output").inner_text()
@@ -157,8 +157,8 @@ def test_the_sentence_appears_step_by_step(page: Page, project: Path) -> None:
 
 
 def test_a_words_surprisal_is_told(page: Page, project: Path) -> None:
-    words = read_csv(project / "reports/logprob/words.csv")
-    ranked = read_csv(project / "reports/logprob/sentences.csv")
+    words = read_csv(project / "data/tables/logprob/words.csv")
+    ranked = read_csv(project / "data/tables/logprob/sentences.csv")
     first = words[words["sentence"] == ranked["sentence"].iloc[0]]
     spans, note = page.locator(".surprisals .heat"), page.locator(".surprisals .note")
     assert spans.count() == len(words)
@@ -169,7 +169,7 @@ def test_a_words_surprisal_is_told(page: Page, project: Path) -> None:
 
 
 def test_copied_runs_are_marked_from_the_length_asked_for(page: Page, project: Path) -> None:
-    table = read_csv(project / "data/logprob/verbatim.csv")
+    table = read_csv(project / "data/tables/logprob/verbatim.csv")
     copies = page.locator(".copies")
     for presses, least in ((0, 5), (2, 7)):
         for _ in range(presses):
@@ -205,10 +205,10 @@ def test_markup_shows_as_text_everywhere(
 ) -> None:
     root = shutil.copytree(project, tmp_path / "p", symlinks=True)
     changed = 0
-    for path in [*(root / "reports").rglob("*.csv"), *(root / "data/logprob").glob("*.csv")]:
+    for path in (root / "data/tables").rglob("*.csv"):
         table = read_csv(path)
         for column in ("text", "said", "removed", "top_word", "next", "context"):
-            if column in table and path.parent.name != "plots":
+            if column in table:
                 table[column] = pd.Series([MARKUP] * len(table))
                 changed += 1
         write_csv(path, table)

@@ -24,7 +24,7 @@ from looking_glass.parallel import ALONE, Processes, joined, spoken_once
 from tests.tiny_project import ROOT
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
-MADE = ("data/model/model.safetensors", "metrics/train.json", "reports/train/loss.csv")
+MADE = ("data/model/model.safetensors", "metrics/train.json", "data/tables/train/loss.csv")
 
 
 @pytest.fixture

@@ -38,11 +38,11 @@ def test_any_sentence_that_the_block_holds_is_inverted_and_shown(
     # The last has 64 tokens, and no prefix but one of a single vector fits beside it.
     edit(copy, invert__sentence=sentence, invert__controls=[], invert__random_control=0)
     main_of(invert)()
-    table = read_csv(copy / "reports/invert/frontier.csv")
+    table = read_csv(copy / "data/tables/invert/frontier.csv")
     lengths = [1] if len(sentence) > 100 else [1, 3, 9, 27]
     assert table["reading"].tolist() == ["parallel", *(f"prefix_{k}" for k in lengths)]
     assert (table["loss"] >= table["lowest_possible_loss"] - 1e-4).all()
-    tokens = read_csv(copy / "reports/invert/tokens.csv")
+    tokens = read_csv(copy / "data/tables/invert/tokens.csv")
     assert ((tokens["ceiling_upper"] - tokens["ceiling_lower"]).abs() < 0.01).all()
     main_of(report)()
 
@@ -50,7 +50,7 @@ def test_any_sentence_that_the_block_holds_is_inverted_and_shown(
 def test_a_killed_training_leaves_nothing_half_done_and_goes_on_to_the_same_bytes(
     project: Path, tmp_path: Path
 ) -> None:
-    made = ("data/model/model.safetensors", "metrics/train.json", "reports/train/loss.csv")
+    made = ("data/model/model.safetensors", "metrics/train.json", "data/tables/train/loss.csv")
     killed = shutil.copytree(project, tmp_path / "killed", symlinks=True)
     shutil.rmtree(killed / "data/model")
     for name in made[1:]:
