@@ -14,10 +14,10 @@ SOURCES := looking_glass stages tests benchmarks
 .PHONY: help repro report test lint format lock clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@awk -F':.*##' '/^[a-z-]+:.*##/ {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(VENV)/run.stamp  ## run the pipeline: whatever is missing or out of date
-	dvc repro
+	$(BIN)/dvc repro
 
 report: repro  ## run the pipeline and say where the report is
 	@echo "open reports/report.html"

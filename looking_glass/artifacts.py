@@ -18,6 +18,11 @@ from safetensors.numpy import load_file, save_file
 
 # Digits kept in JSON and CSV: enough for every reader, and no noise in `dvc metrics diff`.
 SIGNIFICANT_DIGITS = 6
+# Columns that hold pieces of text in any table that has them.
+TEXTS = [
+    *("text", "said", "removed", "top_word", "next", "context"),
+    *("nearest_row", "nearest_1", "nearest_2", "nearest_3"),
+]
 
 
 @contextmanager
@@ -83,10 +88,20 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Return the table in `path`; a cell `NA` stays the text that it is, for it may be a word."""
-    return pd.read_csv(
-        path, keep_default_na=False, na_values=[""], lineterminator="\n", skip_blank_lines=False
+    """Return the table in `path`; its columns of `TEXTS` hold text, whatever that looks like.
+
+    A cell `NA` may be a word, `12` too, and an empty one a text of nothing.
+    """
+    table = pd.read_csv(
+        path,
+        keep_default_na=False,
+        na_values=[""],
+        lineterminator="\n",
+        skip_blank_lines=False,
+        dtype=dict.fromkeys(TEXTS, str),
     )
+    texts = table.columns.intersection(TEXTS)
+    return table.assign(**{name: table[name].fillna("") for name in texts})
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray[Any, Any]]) -> None:

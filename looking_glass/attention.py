@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from looking_glass.errors import InputError
@@ -29,9 +29,16 @@ class AttentionParams(Section):
     """Section `attention`."""
 
     prompts: tuple[str, ...] = Field(min_length=1)
-    blocks: tuple[BlockName, ...] = Field(min_length=1)
+    blocks: tuple[BlockName, ...]
     contexts: int = Field(ge=2)  # of the validation text, over which agreement is measured
     seed: int = Field(ge=0)
+
+    @field_validator("blocks")
+    @classmethod
+    def _both(cls, blocks: tuple[BlockName, ...]) -> tuple[BlockName, ...]:
+        if sorted(blocks) != ["first", "last"]:
+            raise ValueError("[first, last] are required, for the report compares the two")
+        return blocks
 
 
 @dataclass(frozen=True, kw_only=True)

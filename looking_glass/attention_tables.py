@@ -224,3 +224,16 @@ def metrics(
             str(row["measure"]): finite(float(row["correlation"])) for _, row in trust.iterrows()
         },
     }
+
+
+def summary(name: str, details: dict[str, Any]) -> dict[str, float | None]:
+    """Return the few numbers of a block by which runs are compared, named for it."""
+    found = {
+        "entropy": details["entropy"],
+        "mean_distance": details["mean_distance"],
+        "on_first_token": details["on_first"],
+        "largest_knock_out": details["largest_knock_out"],
+        "correlation_with_knock_out": details["rank_correlation"]["knock_out"],
+        "val_loss_without_attention": details["val_loss_without"]["attention"],
+    }
+    return {f"{name}_block_{key}": value for key, value in found.items()}

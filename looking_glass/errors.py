@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 
@@ -15,6 +16,10 @@ def run_stage(main: Callable[[], None]) -> None:
 
     Ctrl-C exits with 130, so that DVC never takes an interrupted stage for a finished one.
     """
+    # Words of any language are told, also where the terminal or a log has a smaller alphabet.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         main()
     except InputError as error:

@@ -57,6 +57,22 @@ def summary(inversion: Inversion, verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def overall(lowest: float, reached: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return the few numbers by which runs are compared: the parallel reading, the best prefix."""
+    parallel = name_of(PARALLEL)
+    prefixes = [found for name, found in reached.items() if name != parallel]
+    numbers = {
+        "inversion_lowest_possible_loss": lowest,
+        "inversion_parallel_loss": reached[parallel]["loss"],
+        "inversion_parallel_exact_rate": reached[parallel]["exact_rate"],
+    }
+    if prefixes:
+        best = min(prefixes, key=lambda found: float(found["loss"]))
+        numbers["inversion_prefix_best_loss"] = best["loss"]
+        numbers["inversion_prefix_best_exact_rate"] = best["exact_rate"]
+    return numbers
+
+
 def frontier_table(sentences: Sequence[Sentence]) -> pd.DataFrame:
     """Return a row per sentence and reading: its metrics beside the ceiling. Losses in nats/token.
 

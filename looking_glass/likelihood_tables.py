@@ -163,3 +163,16 @@ def sample_metrics(table: pd.DataFrame) -> dict[str, Any]:
         "standard_error": error,
         "z": float(difference.mean()) / error if error > 0 else 0.0,
     }
+
+
+def summary(details: dict[str, Any]) -> dict[str, float]:
+    """Return the few numbers of the sampled sentence, and of the model, by which runs compare."""
+    return {
+        "sentence_nats": details["nats"],
+        "sentence_tokens": details["tokens"],
+        "sentence_perplexity": details["perplexity"],
+        "sentence_bits_per_byte": details["bits_per_byte"],
+        "sampled_nats_per_token": details["samples"]["nats_per_token"],
+        "sampled_entropy_per_token": details["samples"]["entropy_per_token"],
+        "calibration_error": details["calibration"]["expected_calibration_error"],
+    }

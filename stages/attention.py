@@ -59,21 +59,20 @@ def main() -> None:
             for key, array in rows.arrays(model, view, block).items()
         }
         write_tensors(directory / "patterns.safetensors", kept)
+    details = {
+        "block": block,
+        **rows.metrics(explained[0]["rows"], explained[0]["words"], trust, params.contexts),
+        "pattern_kept": what_the_pattern_keeps(model, many, block, generator),
+        "val_loss_without": {
+            "attention": loss_without(model, corpus.val, block, "attn"),
+            "mlp": loss_without(model, corpus.val, block, "mlp"),
+        },
+    }
     with whole_directory(Path("data/tables/attention") / name) as directory:
         for table, content in {**tables, "agreement": trust}.items():
             write_csv(directory / f"{table}.csv", content)
-    write_json(
-        Path("metrics") / f"attention_{name}.json",
-        {
-            "block": block,
-            **rows.metrics(explained[0]["rows"], explained[0]["words"], trust, params.contexts),
-            "pattern_kept": what_the_pattern_keeps(model, many, block, generator),
-            "val_loss_without": {
-                "attention": loss_without(model, corpus.val, block, "attn"),
-                "mlp": loss_without(model, corpus.val, block, "mlp"),
-            },
-        },
-    )
+        write_json(directory / "details.json", details)
+    write_json(Path("metrics") / f"attention_{name}.json", rows.summary(name, details))
 
 
 def explain(

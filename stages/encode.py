@@ -46,13 +46,13 @@ def main() -> None:
     write_json(
         METRICS,
         {
-            "tokens": len(tokens),
-            "train_tokens": len(train),
-            "val_tokens": len(val),
-            "distinct_tokens": len(set(tokens)),
-            "bytes": n_bytes,
-            "bytes_per_token": n_bytes / len(tokens),
-            "val_unseen_rate": unseen_rate(corpus),
+            "book_tokens": len(tokens),
+            "book_train_tokens": len(train),
+            "book_val_tokens": len(val),
+            "book_distinct_tokens": len(set(tokens)),
+            "book_bytes": n_bytes,
+            "book_bytes_per_token": n_bytes / len(tokens),
+            "book_val_unseen_rate": unseen_rate(corpus),
         },
     )
     with whole_directory(TOKENS) as directory:

@@ -104,14 +104,7 @@ def main() -> None:
     write_csv(TABLES / "ceiling.csv", pd.DataFrame([ceiling]))
     columns = pd.DataFrame([{"reading": name, **of} for name, of in reached.items()])
     write_csv(TABLES / "readings.csv", columns.astype({"first_exact_step": "Int64"}))
-    write_json(
-        METRICS,
-        {
-            "lowest_possible_loss": ceiling["lowest_possible_loss"],
-            "loss": {name: of["loss"] for name, of in reached.items()},
-            "exact_rate": {name: of["exact_rate"] for name, of in reached.items()},
-        },
-    )
+    write_json(METRICS, tables.overall(ceiling["lowest_possible_loss"], reached))
 
 
 def targets_of(params: InvertParams, tokenizer: Tokenizer) -> dict[str, list[int]]:

@@ -75,6 +75,20 @@ def main() -> None:
 
     after_space = params.prompt[-1:].isspace()
     words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
+    details = {
+        "tokens": len(sampled.tokens),
+        "unscored_prompt_tokens": len(prompt),
+        **asdict(total(own.log_probs, tokenizer.n_bytes(sampled.tokens))),
+        "sampling_nats": float(samples["sampling_nats"].iloc[0]),
+        "samples": tables.sample_metrics(samples),
+        "calibration": {
+            "tokens": len(text) - 1,
+            "nats_per_token": -float(book.log_probs.double().mean()),
+            "accuracy": float((book.ranks == 1).double().mean()),
+            "confidence": float(book.largest.double().exp().mean()),
+            "expected_calibration_error": expected_calibration_error(bins),
+        },
+    }
     with whole_directory(TABLES) as directory:
         write_csv(directory / "samples.csv", samples)
         copied = tables.verbatim_table(drawn[:SHOWN], tokenizer, corpus.train)
@@ -86,23 +100,8 @@ def main() -> None:
         write_csv(directory / "sentences.csv", ranked)
         write_csv(directory / "product.csv", tables.product_table(whole.log_probs))
         write_csv(directory / "calibration.csv", bins)
-    write_json(
-        METRICS,
-        {
-            "tokens": len(sampled.tokens),
-            "unscored_prompt_tokens": len(prompt),
-            **asdict(total(own.log_probs, tokenizer.n_bytes(sampled.tokens))),
-            "sampling_nats": float(samples["sampling_nats"].iloc[0]),
-            "samples": tables.sample_metrics(samples),
-            "calibration": {
-                "tokens": len(text) - 1,
-                "nats_per_token": -float(book.log_probs.double().mean()),
-                "accuracy": float((book.ranks == 1).double().mean()),
-                "confidence": float(book.largest.double().exp().mean()),
-                "expected_calibration_error": expected_calibration_error(bins),
-            },
-        },
-    )
+        write_json(directory / "details.json", details)
+    write_json(METRICS, tables.summary(details))
     print(f"{tokenizer.decode(sampled.tokens)!r}: {float(own.log_probs.double().sum()):.2f} nats")
 
 

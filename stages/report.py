@@ -63,8 +63,13 @@ PACKAGES = ("torch", "dvc", "tiktoken", "numpy", "pandas", "matplotlib")
 def main() -> None:
     """Write `report.html`, and its figures and curves once more as files for `dvc plots`."""
     params, settings = load_section(ReportParams, "report"), load_all()
-    metrics = {name: read_json(METRICS / f"{name}.json") for name in ("encode", "train", "logprob")}
-    metrics["invert"] = read_inversion()
+    encoded = read_json(METRICS / "encode.json").items()
+    metrics = {
+        "encode": {name.removeprefix("book_"): value for name, value in encoded},
+        "train": read_json(METRICS / "train.json"),
+        "invert": read_inversion(),
+        "logprob": read_json(TABLES / "logprob/details.json"),
+    }
     sentences = range(1, len(settings["attention"]["prompts"]) + 1)
     pairs = [(read_choice("first", number), read_choice("last", number)) for number in sentences]
     drawn = {
@@ -100,9 +105,9 @@ def main() -> None:
 
 
 def publish(source: Path, target: Path) -> None:
-    """Copy every CSV under `source` to the same place under `target`, which goes into git."""
+    """Copy every table under `source` to the same place under `target`, which goes into git."""
     with whole_directory(target) as directory:
-        for path in sorted(source.rglob("*.csv")):
+        for path in sorted([*source.rglob("*.csv"), *source.rglob("*.json")]):
             write_bytes(directory / path.relative_to(source), path.read_bytes())
 
 
@@ -174,7 +179,9 @@ def read_table(block: BlockName, name: str, number: int) -> pd.DataFrame:
 
 def attention(pairs: list[tuple[Choice, Choice]], val_loss: float) -> dict[str, Any]:
     """Return what the template says of attention: of each sentence, and of the blocks at large."""
-    found = {name: read_json(METRICS / f"attention_{name}.json") for name in ("first", "last")}
+    found = {
+        name: read_json(TABLES / "attention" / name / "details.json") for name in ("first", "last")
+    }
     trust = {
         name: explain_trust(
             read_csv(TABLES / "attention" / name / "agreement.csv"), metrics["contexts"]

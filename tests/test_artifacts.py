@@ -199,3 +199,13 @@ def test_a_transposed_view_is_written_as_it_reads(tmp_path: Path) -> None:
     artifacts.write_tensors(tmp_path / "t.safetensors", {"view": view})
     read = artifacts.read_tensors(tmp_path / "t.safetensors")["view"]
     assert read.tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_texts_that_look_like_nothing_or_numbers_stay_texts(scratch: Callable[[str], Path]) -> None:
+    table = pd.DataFrame({"text": ["", "12", "NA", " a", "1.50"], "rank": [1, 2, 3, 4, 5]})
+    artifacts.write_csv(scratch("t.csv"), table)
+    read = artifacts.read_csv(scratch("t.csv"))
+    assert read["text"].tolist() == table["text"].tolist()
+    assert read["rank"].tolist() == table["rank"].tolist()
+    artifacts.write_csv(scratch("e.csv"), table[:0])
+    assert artifacts.read_csv(scratch("e.csv"))["text"].tolist() == []

@@ -121,6 +121,9 @@ def test_what_is_most_probable_without_a_word(model: GPT, view: View, tokenizer:
 def test_a_given_token_is_explained_in_place_of_the_best(model: GPT, view: View) -> None:
     contexts = view.choices.contexts
     third = model(contexts)[:, -1].topk(3).indices[:, 2]
+    top = model(contexts)[0, -1].topk(2)
+    assert [int(view.choices.chosen[0]), int(view.choices.second[0])] == top.indices.tolist()
+    assert float(view.choices.margins[0]) == pytest.approx(float(top.values.diff().abs()), abs=1e-5)
     told = choose(model, contexts, third)
     assert told.second.tolist() == view.choices.chosen.tolist()
     assert float(told.margins[0]) < 0

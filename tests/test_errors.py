@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from looking_glass.errors import InputError, run_stage
-
-ROOT = Path(__file__).parent.parent
+from tests.tiny_project import ROOT
 
 
 def run_as_program(body: str) -> subprocess.CompletedProcess[str]:
@@ -65,3 +64,15 @@ def test_only_an_input_error_itself_is_taken_for_the_users_mistake() -> None:
     with pytest.raises(SystemExit) as caught:
         run_stage(main)
     assert caught.value.code == "error: what was required"
+
+
+def test_a_terminal_with_a_smaller_alphabet_stops_no_stage() -> None:
+    code = "from looking_glass.errors import run_stage; run_stage(lambda: print('5 → 4 nats'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "5 ? 4 nats"), done.stderr

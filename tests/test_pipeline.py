@@ -17,7 +17,7 @@ DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 
 def test_every_artifact_is_there_and_nothing_half_written(project: Path) -> None:
     for block in ("first", "last"):
-        metrics = json.loads((project / f"metrics/attention_{block}.json").read_text())
+        metrics = json.loads((project / f"data/tables/attention/{block}/details.json").read_text())
         assert metrics["predicting_row_sum"] == pytest.approx(1, abs=1e-5)
         assert metrics["attention_sum"] == pytest.approx(metrics["query_rows"], abs=1e-4)
     page = (project / "reports/report.html").read_text()
@@ -82,7 +82,10 @@ def test_several_processes_are_the_same_stage(project: Path, tmp_path: Path) -> 
 
 def test_dvcs_commands_show_what_was_made(project: Path) -> None:
     shown = command(project, "dvc", "metrics", "show", "--json")
-    assert "val_loss" in shown.stdout, shown.stderr
+    files = json.loads(shown.stdout)[""]["data"]
+    names = [name for file in files.values() for name in file["data"]]
+    assert "val_loss" in names
+    assert len(names) == len(set(names)) < 45, "each number has a name of its own, and they are few"
     plots = command(project, "dvc", "plots", "show", "--json")
     drawn = json.loads(plots.stdout)
     assert not drawn.get("errors"), plots.stdout[:2000]

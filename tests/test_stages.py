@@ -155,6 +155,11 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"attention__prompts": [TEN + " a", TEN + " a b"]},
         "exactly 10 .* got 11",
     ),
+    "one block": (
+        attention,
+        {"attention__blocks": ["first"]},
+        "report compares the two, got .*first",
+    ),
     "a wrong sha256": (download, {"download__book__local__sha256": "0" * 64}, "required sha256 0"),
     "a file that is not there": (download, {"download__book__local__path": "no"}, "cannot be read"),
     "a block over the text": (train, {"model__block_size": 4000}, "must hold .* 4001 tokens"),

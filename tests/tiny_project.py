@@ -84,8 +84,9 @@ def build(root: Path, tables: tuple[Path, Path]) -> None:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
-    (root / "book.txt").write_text(TEXT)
-    local = {"path": "book.txt", "sha256": None}
+    (root / "books").mkdir()
+    (root / "books/book.txt").write_text(TEXT)
+    local = {"path": "books/book.txt", "sha256": None}
     edit(
         root,
         compute__threads=1,
