@@ -74,8 +74,8 @@ class Cache:
         config = model.config
         shape = (config.n_layer, 1, config.n_head, length, config.n_embd // config.n_head)
         self.model, self.length = model, 0
-        self.keys = torch.empty(shape, device=model.device)
-        self.values = torch.empty(shape, device=model.device)
+        like = model.transformer.wte.weight
+        self.keys, self.values = (like.new_empty(shape) for _ in range(2))
 
     @torch.no_grad()
     def feed(self, tokens: Tensor) -> Tensor:

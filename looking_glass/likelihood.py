@@ -50,7 +50,7 @@ def score(
     ids = torch.tensor([*context, *tokens], device=model.device)
     hidden = torch.cat(list(_windows(model, ids, stride)))[len(context) - 1 :]  # (N + 1, C)
     targets = torch.cat([ids[len(context) :], ids[-1:]])  # the last one has no target: it repeats
-    begins = begins_word.to(model.device, torch.float32)
+    begins = begins_word.to(hidden)
     columns = [
         _look(model.lm_head(rows), wanted, begins)
         for rows, wanted in zip(_pieces(hidden), _pieces(targets), strict=True)

@@ -314,6 +314,8 @@ def log_probabilities(metrics: dict[str, Any], params: dict[str, Any]) -> dict[s
     ]
     return {
         "sampled": samples["text"].iloc[0],
+        "sampled_tokens": first_sentence(read_csv(folder / "tokens.csv")).to_dict("records"),
+        "sampled_words": first_sentence(words).to_dict("records"),
         "sampling_text": likelihood.explain_sampling(params),
         "sentence_text": [text for text in said if text],
         "ranking_text": likelihood.explain_ranking(ranked),

@@ -169,6 +169,14 @@ def test_what_was_recorded_while_drawing_equals_rescoring(model: GPT) -> None:
         assert torch.equal(one.log_probs, one.sampling_log_probs)
 
 
+def test_in_double_precision_only_rounding_is_left_between_the_two() -> None:
+    exact = make_model(block_size=32).double()
+    drawn = draw_sentences(exact, [4, 8], numbers(5, 20), Sampling(), PIECES, ended, 20)
+    for one in drawn:
+        found = score(exact, [4, 8], one.tokens, stride=8, begins_word=torch.zeros(97))
+        assert torch.allclose(found.log_probs, one.log_probs, atol=1e-12)
+
+
 def test_without_numbers_the_most_probable_token_is_taken(model: GPT) -> None:
     (greedy,) = draw_sentences(model, [4, 8], None, Sampling(), PIECES, lambda _: False, 12)
     expected = generate_greedy(model, model.embed(torch.tensor([[4, 8]])), 12)[0]
