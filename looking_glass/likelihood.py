@@ -50,7 +50,7 @@ def score(
     ids = torch.tensor([*context, *tokens], device=model.device)
     hidden = torch.cat(list(_windows(model, ids, stride)))[len(context) - 1 :]  # (N + 1, C)
     targets = torch.cat([ids[len(context) :], ids[-1:]])  # the last one has no target: it repeats
-    begins = begins_word.to(hidden)
+    begins = begins_word.to(hidden.device, torch.float64)
     columns = [
         _look(model.lm_head(rows), wanted, begins)
         for rows, wanted in zip(_pieces(hidden), _pieces(targets), strict=True)
@@ -90,7 +90,8 @@ def _look(logits: Tensor, targets: Tensor, begins: Tensor) -> tuple[Tensor, ...]
     """Return the columns of `Scores` for logits (n, V) and targets (n,): five of (n,)."""
     own = logits.gather(-1, targets[:, None])  # (n, 1)
     ranks = (logits > own).sum(dim=-1) + 1
-    log_probs = logits.log_softmax(dim=-1)
+    # A sum of 50,257 float32 numbers, one after the other, is good to four or five digits only.
+    log_probs = logits.double().log_softmax(dim=-1)
     probs = log_probs.exp()
     return (
         log_probs.gather(-1, targets[:, None])[:, 0],

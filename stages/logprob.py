@@ -66,7 +66,7 @@ def main() -> None:
     ]
     own = scores_of(prompt, sampled.tokens)
     recorded = drawn[0].log_probs[: len(sampled.tokens)]
-    assert torch.allclose(own.log_probs.double(), recorded, atol=1e-4), "rescoring disagrees"
+    assert torch.allclose(own.log_probs, recorded, rtol=0, atol=1e-5), "rescoring disagrees"
     # Drawn on after its end, with the same numbers: long enough to show what a product comes to.
     (whole,) = draw(model, tokenizer, prompt, uniforms[:1], params, on=True)
     text = corpus.val.tolist()

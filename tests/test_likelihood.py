@@ -43,7 +43,7 @@ def test_the_sum_is_minus_n_times_the_cross_entropy() -> None:
         for row, token in zip(logits, ids[3:].tolist(), strict=True)
     ]
     assert (found.ranks - 1).tolist() == by_sorting
-    distribution = logits.softmax(-1)
+    distribution = logits.double().softmax(-1)
     assert torch.allclose(found.entropies, torch.special.entr(distribution).sum(-1), atol=1e-5)
     assert torch.allclose(found.largest, distribution.amax(-1).log(), atol=1e-5)
     assert torch.allclose(found.word_starts[:13], distribution[:, BEGINS].sum(-1).log(), atol=1e-5)
@@ -102,7 +102,8 @@ def test_hugging_faces_model_gives_the_same_numbers(
     ids = torch.tensor([context + tokens])
     with torch.no_grad():
         logits = other(ids).logits[0, len(context) - 1 : -1]
-    expected = logits.log_softmax(-1).gather(-1, torch.tensor(tokens)[:, None])[:, 0]
+    log_probs = logits.double().log_softmax(-1)
+    expected = log_probs.gather(-1, torch.tensor(tokens)[:, None])[:, 0]
     assert torch.allclose(found.log_probs, expected, atol=1e-4)
     assert float(found.log_probs.sum()) == pytest.approx(float(expected.sum()), abs=1e-3)
 
