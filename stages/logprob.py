@@ -55,7 +55,8 @@ def main() -> None:
     drawn = draw_all(model, tokenizer, prompt, uniforms, params, compute)
     samples = tables.sample_table(drawn, tokenizer)
     sampled = Sentence(name="sampled", tokens=drawn[0].tokens[: samples["tokens"].iloc[0]])
-    sentences = [*compared(model, tokenizer, prompt, sampled, corpus.val, params), *yours]
+    others = compared(model, tokenizer, prompt, sampled, corpus.val, params)
+    sentences = [sampled, *others, *yours]
 
     def scores_of(context: Sequence[int], tokens: Sequence[int]) -> Scores:
         return score(model, context, tokens, stride=params.stride, begins_word=begins_word)
@@ -146,19 +147,17 @@ def compared(
     text: Tokens,
     params: LogprobParams,
 ) -> list[Sentence]:
-    """Return the sentences that `logprob.compare` names."""
+    """Return the sentences that `logprob.compare` names, beside the sampled one: each once."""
     found = []
-    for name in params.compare:
-        if name == "sampled":
-            found.append(sampled)
-        elif name == "greedy":
+    for name in dict.fromkeys(params.compare):
+        if name == "greedy":
             (drawn,) = draw(model, tokenizer, prompt, None, params)
             n = max(1, sentence_length(tokenizer.decode_each(drawn.tokens)))
             found.append(Sentence(name=name, tokens=drawn.tokens[:n]))
         elif name == "shuffled":
             words = tokenizer.decode(sampled.tokens)
             found.append(shuffled(tokenizer, params.prompt, words, params.seed))
-        else:
+        elif name == "held_out":
             found.append(held_out(tokenizer, text))
     return found
 

@@ -47,6 +47,25 @@ def test_any_sentence_that_the_block_holds_is_inverted_and_shown(
     main_of(report)()
 
 
+@pytest.mark.parametrize(
+    ("compare", "sentences"),
+    [([], []), (["greedy", "greedy"], ["12", "😀", "a b " * 300])],
+)
+def test_whatever_is_compared_is_reported(
+    copy: Path, unpainted: None, compare: list[str], sentences: list[str]
+) -> None:
+    edit(copy, logprob__compare=compare, logprob__sentences=sentences, logprob__top_p=0.9)
+    for stage in (logprob, report):
+        main_of(stage)()
+    ranked = read_csv(copy / "data/tables/logprob/sentences.csv")
+    assert len(ranked) == 1 + len(set(compare)) + len(sentences)
+    assert {"sampled", *compare} <= set(ranked["sentence"])
+    assert set(sentences) <= set(ranked["text"]) | {"a b " * 300}
+    assert (
+        "It was drawn from a sharpened distribution" in (copy / "reports/report.html").read_text()
+    )
+
+
 def test_a_killed_training_leaves_nothing_half_done_and_goes_on_to_the_same_bytes(
     project: Path, tmp_path: Path
 ) -> None:
