@@ -90,7 +90,7 @@ def _look(logits: Tensor, targets: Tensor, begins: Tensor) -> tuple[Tensor, ...]
     """Return the columns of `Scores` for logits (n, V) and targets (n,): five of (n,)."""
     own = logits.gather(-1, targets[:, None])  # (n, 1)
     ranks = (logits > own).sum(dim=-1) + 1
-    # A sum of 50,257 float32 numbers, one after the other, is good to four or five digits only.
+    # In float32 rescoring was up to 3.6e-5 nats from what was recorded while drawing.
     log_probs = logits.double().log_softmax(dim=-1)
     probs = log_probs.exp()
     return (

@@ -68,11 +68,6 @@ def for_page(results: Results, first: Choice, last: Choice, number: int) -> dict
     removals = results.of_prompt("last", "removals", number)
     return {
         "number": number,
-        "data": page_data.explorer(
-            results.arrays("last"),
-            number,
-            last.words["text"].tolist(),
-        ),
         "prompt": " ".join(last.words["text"].iloc[:10]),
         "eleventh": last.eleventh,
         "twelfth": last.words["text"].iloc[11],

@@ -14,7 +14,7 @@ from looking_glass import likelihood_figures as figures
 from looking_glass import likelihood_report as report
 from looking_glass import likelihood_tables as tables
 from looking_glass.decoding import Drawn
-from looking_glass.figures import Colors
+from looking_glass.figures import Colors, underflow
 from looking_glass.likelihood import score
 from looking_glass.sentences import Sentence
 from looking_glass.tokenizer import Tokenizer
@@ -179,7 +179,7 @@ def test_figures_draw_any_sentence(made: dict[str, pd.DataFrame]) -> None:
         figures.cumulative(made["tokens"], made["ranked"], COLORS),
         figures.samples(sampled, COLORS),
         figures.reliability(bins, 0.05, COLORS),
+        underflow(curves, COLORS),
     ):
         figure.savefig(io.BytesIO(), format="png")
         assert figure.axes[0].get_title(loc="left")
-    assert len(curves) == 30
