@@ -19,12 +19,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from looking_glass.artifacts import write_csv
-from looking_glass.ceiling import ceilings
-from looking_glass.compute import ComputeParams, prepare, side_by_side
-from looking_glass.corpus import read_corpus
-from looking_glass.evaluation import mean_loss
-from looking_glass.inversion import (
+from looking_glass.pipeline.artifacts import write_csv
+from looking_glass.inversion.ceiling import ceilings
+from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
+from looking_glass.text.corpus import read_corpus
+from looking_glass.gpt.loss import mean_loss
+from looking_glass.inversion.optimiser import (
     PARALLEL,
     Inversion,
     InvertParams,
@@ -33,11 +33,11 @@ from looking_glass.inversion import (
     invert,
     judge,
 )
-from looking_glass.inversion_tables import frontier_table, name_of, target_table
-from looking_glass.model import GPT, GPTConfig, ModelParams, load_checkpoint, save_checkpoint
-from looking_glass.params import load_section
-from looking_glass.tokenizer import Tokenizer
-from looking_glass.training import Training, TrainParams, train
+from looking_glass.inversion.tables import frontier_table, name_of, target_table
+from looking_glass.gpt.model import GPT, GPTConfig, ModelParams, load_checkpoint, save_checkpoint
+from looking_glass.pipeline.params import load_section
+from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.training.run import Training, TrainParams, train
 from stages.invert import assess, optimise, reading_of, targets_of
 
 TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")

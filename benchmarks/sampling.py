@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from looking_glass.compute import ComputeParams, prepare
-from looking_glass.decoding import DIGITS, Drawn
-from looking_glass.model import GPT, MERGES_FILE, VOCAB_FILE, load_checkpoint
-from looking_glass.params import load_section
-from looking_glass.sentences import LogprobParams, prompt_tokens
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.pipeline.compute import ComputeParams, prepare
+from looking_glass.gpt.decoding import DIGITS, Drawn
+from looking_glass.gpt.model import GPT, MERGES_FILE, VOCAB_FILE, load_checkpoint
+from looking_glass.pipeline.params import load_section
+from looking_glass.likelihood.sentences import LogprobParams, prompt_tokens
+from looking_glass.text.tokenizer import Tokenizer
 from stages.logprob import draw, draw_all
 
 MODEL = Path("data/model")

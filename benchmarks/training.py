@@ -28,13 +28,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from looking_glass.compute import ComputeParams, prepare
-from looking_glass.corpus import Corpus, read_corpus
-from looking_glass.evaluation import mean_loss
-from looking_glass.model import GPT, GPTConfig, ModelParams
-from looking_glass.params import load_section
-from looking_glass.tokenizer import Tokenizer
-from looking_glass.training import Batches, Training, TrainParams
+from looking_glass.pipeline.compute import ComputeParams, prepare
+from looking_glass.text.corpus import Corpus, read_corpus
+from looking_glass.gpt.loss import mean_loss
+from looking_glass.gpt.model import GPT, GPTConfig, ModelParams
+from looking_glass.pipeline.params import load_section
+from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.training.run import Batches, Training, TrainParams
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 Logits = Callable[[Tensor], Tensor]

@@ -9,23 +9,23 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from looking_glass import attention_tables as rows
-from looking_glass import causal_tables as causes
-from looking_glass.agreement import (
+from looking_glass.attention import tables as rows
+from looking_glass.attention import cause_tables as causes
+from looking_glass.attention.agreement import (
     agreement_table,
     measure,
     sample_contexts,
     what_the_pattern_keeps,
 )
-from looking_glass.artifacts import whole_directory, write_csv, write_json, write_tensors
-from looking_glass.attention import AttentionParams, BlockName, block_index
-from looking_glass.compute import ComputeParams, prepare, side_by_side
-from looking_glass.corpus import Corpus, read_corpus
-from looking_glass.errors import InputError, run_stage
-from looking_glass.interventions import Choices, choose, loss_without
-from looking_glass.model import GPT, MERGES_FILE, VOCAB_FILE, load_checkpoint
-from looking_glass.params import load_section
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json, write_tensors
+from looking_glass.attention.patterns import AttentionParams, BlockName, block_index
+from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
+from looking_glass.text.corpus import Corpus, read_corpus
+from looking_glass.pipeline.errors import InputError, run_stage
+from looking_glass.attention.interventions import Choices, choose, loss_without
+from looking_glass.gpt.model import GPT, MERGES_FILE, VOCAB_FILE, load_checkpoint
+from looking_glass.pipeline.params import load_section
+from looking_glass.text.tokenizer import Tokenizer
 
 MODEL, TOKENS = Path("data/model"), Path("data/tokens")
 SHARES = 8  # of the contexts, worked on side by side

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from looking_glass.artifacts import write_bytes
-from looking_glass.errors import run_stage
-from looking_glass.params import load_section
-from looking_glass.sources import DownloadParams, fetch_all
+from looking_glass.pipeline.artifacts import write_bytes
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.pipeline.params import load_section
+from looking_glass.text.sources import DownloadParams, fetch_all
 
 DATA = Path("data")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from looking_glass.artifacts import whole_directory, write_csv, write_json
-from looking_glass.corpus import (
+from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json
+from looking_glass.text.corpus import (
     Corpus,
     EncodeParams,
     clean,
@@ -14,9 +14,9 @@ from looking_glass.corpus import (
     unseen_rate,
     write_corpus,
 )
-from looking_glass.errors import run_stage
-from looking_glass.params import load_section
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.pipeline.params import load_section
+from looking_glass.text.tokenizer import Tokenizer
 
 BOOK, VOCAB, MERGES = Path("data/book.txt"), Path("data/encoder.json"), Path("data/vocab.bpe")
 TOKENS = Path("data/tokens")

@@ -12,20 +12,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from looking_glass import inversion_tables as tables
-from looking_glass import robustness
-from looking_glass.artifacts import (
+from looking_glass.inversion import tables as tables
+from looking_glass.inversion import robustness
+from looking_glass.pipeline.artifacts import (
     read_tensors,
     whole_directory,
     write_csv,
     write_json,
     write_tensors,
 )
-from looking_glass.ceiling import ceilings, loudest_vectors
-from looking_glass.compute import ComputeParams, prepare, side_by_side
-from looking_glass.corpus import read_corpus
-from looking_glass.errors import run_stage
-from looking_glass.inversion import (
+from looking_glass.inversion.ceiling import ceilings, loudest_vectors
+from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
+from looking_glass.text.corpus import read_corpus
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.inversion.optimiser import (
     PARALLEL,
     Inversion,
     InvertParams,
@@ -37,17 +37,17 @@ from looking_glass.inversion import (
     invert,
     judge,
 )
-from looking_glass.inversion_tables import Sentence, best_restart, name_of
-from looking_glass.model import (
+from looking_glass.inversion.tables import Sentence, best_restart, name_of
+from looking_glass.gpt.model import (
     GPT,
     MERGES_FILE,
     VOCAB_FILE,
     load_checkpoint,
     weights_sha256,
 )
-from looking_glass.params import load_section
-from looking_glass.search import search
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.pipeline.params import load_section
+from looking_glass.inversion.search import search
+from looking_glass.text.tokenizer import Tokenizer
 
 MODEL, TOKENS, VECTORS = Path("data/model"), Path("data/tokens"), Path("data/inversion")
 METRICS = Path("metrics/invert.json")

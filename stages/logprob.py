@@ -10,17 +10,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from looking_glass import likelihood_tables as tables
-from looking_glass.artifacts import whole_directory, write_csv, write_json
-from looking_glass.calibration import expected_calibration_error, reliability
-from looking_glass.compute import ComputeParams, prepare, side_by_side
-from looking_glass.corpus import Tokens, read_corpus
-from looking_glass.decoding import DIGITS, Drawn, draw_sentences
-from looking_glass.errors import run_stage
-from looking_glass.likelihood import Scores, score, total, word_starters
-from looking_glass.model import GPT, MERGES_FILE, VOCAB_FILE, load_checkpoint
-from looking_glass.params import load_section
-from looking_glass.sentences import (
+from looking_glass.likelihood import tables as tables
+from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json
+from looking_glass.likelihood.calibration import expected_calibration_error, reliability
+from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
+from looking_glass.text.corpus import Tokens, read_corpus
+from looking_glass.gpt.decoding import DIGITS, Drawn, draw_sentences
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.likelihood.scores import Scores, score, total, word_starters
+from looking_glass.gpt.model import GPT, MERGES_FILE, VOCAB_FILE, load_checkpoint
+from looking_glass.pipeline.params import load_section
+from looking_glass.likelihood.sentences import (
     LogprobParams,
     Sentence,
     has_ended,
@@ -30,7 +30,7 @@ from looking_glass.sentences import (
     shuffled,
     users_sentences,
 )
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.text.tokenizer import Tokenizer
 
 MODEL, TOKENS = Path("data/model"), Path("data/tokens")
 METRICS, TABLES = Path("metrics/logprob.json"), Path("data/tables/logprob")

@@ -10,20 +10,20 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from looking_glass.artifacts import (
+from looking_glass.pipeline.artifacts import (
     read_json,
     whole_directory,
     write_bytes,
     write_csv,
     write_text,
 )
-from looking_glass.dvc_plots import plot_tables
-from looking_glass.errors import run_stage
-from looking_glass.params import load_all, load_section
-from looking_glass.report import ReportParams, data_uri, explain_loss, in_brief, render
-from looking_glass.report_context import attention, inversion, live_data, log_probabilities
-from looking_glass.report_figures import draw
-from looking_glass.results import Results
+from looking_glass.report.plots import plot_tables
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.pipeline.params import load_all, load_section
+from looking_glass.report.page import ReportParams, data_uri, explain_loss, in_brief, render
+from looking_glass.report.context import attention, inversion, live_data, log_probabilities
+from looking_glass.report.drawn import draw
+from looking_glass.report.results import Results
 
 METRICS, REPORTS, DATA = Path("metrics"), Path("reports"), Path("data")
 TABLES = DATA / "tables"  # from all stages; published in reports/tables

@@ -9,14 +9,14 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from looking_glass.artifacts import whole_directory, write_csv, write_json
-from looking_glass.compute import ComputeParams, prepare
-from looking_glass.corpus import Corpus, read_corpus
-from looking_glass.errors import run_stage
-from looking_glass.evaluation import mean_loss
-from looking_glass.memorisation import longest_verbatim_run, verbatim_share
-from looking_glass.mingpt import build_mingpt
-from looking_glass.model import (
+from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json
+from looking_glass.pipeline.compute import ComputeParams, prepare
+from looking_glass.text.corpus import Corpus, read_corpus
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.gpt.loss import mean_loss
+from looking_glass.text.memorisation import longest_verbatim_run, verbatim_share
+from looking_glass.gpt.mingpt import build_mingpt
+from looking_glass.gpt.model import (
     GPT,
     GPTConfig,
     ModelParams,
@@ -24,13 +24,13 @@ from looking_glass.model import (
     sample_tokens,
     save_checkpoint,
 )
-from looking_glass.ngram import KneserNey
-from looking_glass.parallel import Processes, joined, spoken_once
-from looking_glass.params import load_section
-from looking_glass.pretrained import FROM_SCRATCH, checkpoint_files, start_from
-from looking_glass.resume import Scratch, fingerprint
-from looking_glass.tokenizer import Tokenizer
-from looking_glass.training import Evaluation, Training, TrainParams, train
+from looking_glass.baselines.kneser_ney import KneserNey
+from looking_glass.training.processes import Processes, joined, spoken_once
+from looking_glass.pipeline.params import load_section
+from looking_glass.training.pretrained import FROM_SCRATCH, checkpoint_files, start_from
+from looking_glass.training.resume import Scratch, fingerprint
+from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.training.run import Evaluation, Training, TrainParams, train
 
 TOKENS, VOCAB, MERGES = Path("data/tokens"), Path("data/encoder.json"), Path("data/vocab.bpe")
 MODEL, SCRATCH = Path("data/model"), Path(".scratch")

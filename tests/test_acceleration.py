@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from looking_glass.acceleration import compile_blocks
-from looking_glass.errors import InputError
-from looking_glass.model import Block
-from looking_glass.training import Training, train
+from looking_glass.training.acceleration import compile_blocks
+from looking_glass.pipeline.errors import InputError
+from looking_glass.gpt.model import Block
+from looking_glass.training.run import Training, train
 from tests.conftest import make_model
 from tests.test_training import start
 

@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 import torch
 
-from looking_glass.agreement import (
+from looking_glass.attention.agreement import (
     agreement_table,
     mean_distance,
     measure,
     sample_contexts,
     what_the_pattern_keeps,
 )
-from looking_glass.attention_report import compare_patterns, explain_trust
-from looking_glass.choice_report import explain_parts, explain_provenance
-from looking_glass.errors import InputError
-from looking_glass.interventions import choose
+from looking_glass.report.prose.attention import compare_patterns, explain_trust
+from looking_glass.report.prose.choice import explain_parts, explain_provenance
+from looking_glass.pipeline.errors import InputError
+from looking_glass.attention.interventions import choose
 from tests.conftest import make_model
 
 

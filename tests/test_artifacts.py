@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pandas.testing import assert_frame_equal
 
-from looking_glass import artifacts
+from looking_glass.pipeline import artifacts
 
 examples = settings(max_examples=40, derandomize=True, deadline=None)
 

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from looking_glass.attention import (
+from looking_glass.attention.patterns import (
     attention_pattern,
     block_index,
     continue_prompt,
@@ -20,9 +20,9 @@ from looking_glass.attention import (
     trace,
     word_pattern,
 )
-from looking_glass.errors import InputError
-from looking_glass.model import GPT
-from looking_glass.tokenizer import Tokenizer, Word
+from looking_glass.pipeline.errors import InputError
+from looking_glass.gpt.model import GPT
+from looking_glass.text.tokenizer import Tokenizer, Word
 from tests.conftest import make_model
 
 TEN_WORDS = "Alice was beginning to get very tired of sitting by"

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from looking_glass import attention_tables as tables
-from looking_glass import causal_tables as causes
-from looking_glass.agreement import measure
-from looking_glass.attention_tables import View
-from looking_glass.corpus import Corpus
-from looking_glass.interventions import choose
-from looking_glass.model import GPT
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.attention import tables as tables
+from looking_glass.attention import cause_tables as causes
+from looking_glass.attention.agreement import measure
+from looking_glass.attention.tables import View
+from looking_glass.text.corpus import Corpus
+from looking_glass.attention.interventions import choose
+from looking_glass.gpt.model import GPT
+from looking_glass.text.tokenizer import Tokenizer
 from tests.conftest import make_model
 
 PROMPT = 'A “squirrel” said: walnuts,  acorns; 🐿️ and "why not" tea?'

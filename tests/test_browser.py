@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
-from looking_glass.artifacts import read_csv, write_csv
+from looking_glass.pipeline.artifacts import read_csv, write_csv
 from stages import report
 from tests.tiny_project import ROOT
 

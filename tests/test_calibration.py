@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from looking_glass.calibration import expected_calibration_error, reliability, wilson
+from looking_glass.likelihood.calibration import expected_calibration_error, reliability, wilson
 
 
 def test_bins_by_hand() -> None:

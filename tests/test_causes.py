@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from looking_glass.agreement import measure
-from looking_glass.attention import rank_correlations, trace
-from looking_glass.causal_tables import measure_table
-from looking_glass.causes import (
+from looking_glass.attention.agreement import measure
+from looking_glass.attention.patterns import rank_correlations, trace
+from looking_glass.attention.cause_tables import measure_table
+from looking_glass.attention.attribution import (
     carried,
     direct,
     direct_constant,
@@ -25,9 +25,9 @@ from looking_glass.causes import (
     provenance,
     top_agreement,
 )
-from looking_glass.choice_report import explain_measures
-from looking_glass.evaluation import mean_loss
-from looking_glass.interventions import (
+from looking_glass.report.prose.choice import explain_measures
+from looking_glass.gpt.loss import mean_loss
+from looking_glass.attention.interventions import (
     choose,
     knock_outs,
     loss_without,
@@ -35,7 +35,7 @@ from looking_glass.interventions import (
     replacements,
     single,
 )
-from looking_glass.model import GPT, GPTConfig
+from looking_glass.gpt.model import GPT, GPTConfig
 from tests.conftest import make_model
 
 CONTEXTS = torch.tensor([[3, 60, 8, 11, 5], [9, 9, 1, 70, 2]])

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from looking_glass.ceiling import Ball, ceilings, loudest_vectors
-from looking_glass.inversion import judge
-from looking_glass.model import GPT
+from looking_glass.inversion.ceiling import Ball, ceilings, loudest_vectors
+from looking_glass.inversion.optimiser import judge
+from looking_glass.gpt.model import GPT
 from tests.conftest import make_model
 
 TOKENS = torch.tensor([3, 50, 96, 3])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from looking_glass import cross_entropy
-from looking_glass.cross_entropy import LinearCrossEntropy, linear_cross_entropy
+from looking_glass.training import cross_entropy
+from looking_glass.training.cross_entropy import LinearCrossEntropy, linear_cross_entropy
 
 INPUTS = tuple[Tensor, Tensor, Tensor, Tensor]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from looking_glass.params import SECTIONS
+from looking_glass.pipeline.params import SECTIONS
 from tests.tiny_project import ROOT
 
 DAG: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())

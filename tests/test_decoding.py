@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from looking_glass.decoding import DIGITS, EDGE, Cache, Sampling, draw, draw_sentences
-from looking_glass.likelihood import score
-from looking_glass.model import GPT, generate_greedy
+from looking_glass.gpt.decoding import DIGITS, EDGE, Cache, Sampling, draw, draw_sentences
+from looking_glass.likelihood.scores import score
+from looking_glass.gpt.model import GPT, generate_greedy
 from tests.conftest import make_model
 
 PIECES = [chr(ord("A") + i % 26) for i in range(97)]

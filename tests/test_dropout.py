@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from looking_glass.dropout import Dropout
+from looking_glass.gpt.dropout import Dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.3, 0.5, 0.9])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from looking_glass.dvc_plots import numbered, plot_tables
+from looking_glass.report.plots import numbered, plot_tables
 
 TEMPLATES = Path(__file__).parent.parent / ".dvc" / "plots"
 COMMON = {"DATA", "TITLE", "X", "Y", "X_LABEL", "Y_LABEL"}

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
-from looking_glass import inversion
-from looking_glass.artifacts import read_tensors, write_tensors
-from looking_glass.errors import InputError
-from looking_glass.inversion import (
+from looking_glass.inversion import optimiser as inversion
+from looking_glass.pipeline.artifacts import read_tensors, write_tensors
+from looking_glass.pipeline.errors import InputError
+from looking_glass.inversion.optimiser import (
     PARALLEL,
     ReadingParams,
     Rivals,
@@ -25,7 +25,7 @@ from looking_glass.inversion import (
     nearest_rows,
     target_logits,
 )
-from looking_glass.model import GPT, generate_greedy, save_checkpoint, weights_sha256
+from looking_glass.gpt.model import GPT, generate_greedy, save_checkpoint, weights_sha256
 from tests.conftest import make_model
 
 TARGET = torch.tensor([5, 90, 17, 5, 33])

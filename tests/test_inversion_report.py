@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from looking_glass import inversion_figures
-from looking_glass.inversion_report import (
+from looking_glass.report.figures import inversion as inversion_figures
+from looking_glass.report.prose.inversion import (
     explain_ceiling,
     explain_controls,
     explain_readings,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from looking_glass.likelihood import (
+from looking_glass.likelihood.scores import (
     Scores,
     naive_product,
     score,
@@ -19,8 +19,8 @@ from looking_glass.likelihood import (
     word_starters,
     word_surprisals,
 )
-from looking_glass.model import GPT, save_checkpoint
-from looking_glass.tokenizer import Tokenizer, Word
+from looking_glass.gpt.model import GPT, save_checkpoint
+from looking_glass.text.tokenizer import Tokenizer, Word
 from tests.conftest import make_model
 
 BEGINS = torch.arange(97) % 3 == 0

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import torch
 
-from looking_glass import likelihood_figures as figures
-from looking_glass import likelihood_report as report
-from looking_glass import likelihood_tables as tables
-from looking_glass.decoding import Drawn
-from looking_glass.figures import Colors, underflow
-from looking_glass.likelihood import score
-from looking_glass.sentences import Sentence
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.report.figures import likelihood as figures
+from looking_glass.report.prose import likelihood as report
+from looking_glass.likelihood import tables as tables
+from looking_glass.gpt.decoding import Drawn
+from looking_glass.report.figures.style import Colors, underflow
+from looking_glass.likelihood.scores import score
+from looking_glass.likelihood.sentences import Sentence
+from looking_glass.text.tokenizer import Tokenizer
 from tests.conftest import make_model
 
 COLORS = Colors(primary="#2f5d8a", secondary="#c8612e", muted="#8a8a8a")

@@ -12,11 +12,11 @@ import torch
 from pydantic import ValidationError
 from transformers import GPT2LMHeadModel
 
-from looking_glass.artifacts import read_tensors, write_tensors
-from looking_glass.attention import trace
-from looking_glass.errors import InputError
-from looking_glass.likelihood import score
-from looking_glass.model import (
+from looking_glass.pipeline.artifacts import read_tensors, write_tensors
+from looking_glass.attention.patterns import trace
+from looking_glass.pipeline.errors import InputError
+from looking_glass.likelihood.scores import score
+from looking_glass.gpt.model import (
     CONFIG_FILE,
     GPT,
     WEIGHTS_FILE,

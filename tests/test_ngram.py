@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from looking_glass.ngram import KneserNey
+from looking_glass.baselines.kneser_ney import KneserNey
 
 V = 4
 TEXT = [0, 1, 0, 2, 1, 0, 1]

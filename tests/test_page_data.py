@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from looking_glass import page_data
+from looking_glass.report import page_data
 
 
 def test_what_is_no_number_becomes_null() -> None:

@@ -16,11 +16,11 @@ import pytest
 import torch
 import yaml
 
-from looking_glass import parallel
-from looking_glass.artifacts import read_csv
-from looking_glass.corpus import Corpus, write_corpus
-from looking_glass.errors import InputError
-from looking_glass.parallel import ALONE, Processes, joined, spoken_once
+from looking_glass.training import processes as parallel
+from looking_glass.pipeline.artifacts import read_csv
+from looking_glass.text.corpus import Corpus, write_corpus
+from looking_glass.pipeline.errors import InputError
+from looking_glass.training.processes import ALONE, Processes, joined, spoken_once
 from tests.tiny_project import ROOT
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")

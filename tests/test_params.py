@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, model_validator
 
-from looking_glass.errors import InputError
-from looking_glass.params import SECTIONS, Section, load_all, load_section
+from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.params import SECTIONS, Section, load_all, load_section
 
 ROOT = Path(__file__).parent.parent
 

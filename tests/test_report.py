@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from looking_glass import attention_figures, figures
-from looking_glass.attention_report import side_by_side_rows
-from looking_glass.choice_report import (
+from looking_glass.report.figures import attention as attention_figures
+from looking_glass.report.figures import style as figures
+from looking_glass.report.prose.attention import side_by_side_rows
+from looking_glass.report.prose.choice import (
     Choice,
     agreement,
     compare_blocks,
     explain_choice,
     explain_measures,
 )
-from looking_glass.phrases import count, joined, percent
-from looking_glass.report import explain_loss
+from looking_glass.report.prose.phrases import count, joined, percent
+from looking_glass.report.page import explain_loss
 
 COLORS = figures.Colors(primary="#2f5d8a", secondary="#c8612e", muted="#8a8a8a")
 WORDS = [*"abcdefghijkl"]

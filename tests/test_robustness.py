@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from looking_glass import robustness
-from looking_glass.inversion import SearchParams, judge, say
-from looking_glass.model import generate_greedy
-from looking_glass.search import search
+from looking_glass.inversion import robustness
+from looking_glass.inversion.optimiser import SearchParams, judge, say
+from looking_glass.gpt.model import generate_greedy
+from looking_glass.inversion.search import search
 from tests.conftest import make_model
 
 PROMPT = torch.tensor([3, 60, 8])

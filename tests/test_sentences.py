@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from looking_glass.errors import InputError
-from looking_glass.sentences import (
+from looking_glass.pipeline.errors import InputError
+from looking_glass.likelihood.sentences import (
     LogprobParams,
     continuation,
     has_ended,
@@ -18,7 +18,7 @@ from looking_glass.sentences import (
     shuffled,
     users_sentences,
 )
-from looking_glass.tokenizer import Tokenizer
+from looking_glass.text.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from looking_glass import sources
-from looking_glass.errors import InputError
-from looking_glass.params import load_section
+from looking_glass.text import sources
+from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.params import load_section
 from stages import download
 
 ROOT = Path(__file__).parent.parent

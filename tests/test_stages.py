@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from looking_glass.artifacts import read_csv
-from looking_glass.errors import run_stage
-from looking_glass.resume import fingerprint
+from looking_glass.pipeline.artifacts import read_csv
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.training.resume import fingerprint
 from stages import attention, download, encode, invert, logprob, report, train
 from tests.tiny_project import TEN, command, edit
 

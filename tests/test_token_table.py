@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from looking_glass.token_table import TokenTable, Vocabulary, form_features
+from looking_glass.training.token_table import TokenTable, Vocabulary, form_features
 
 # by id:  seen, seen,   twin of 0, new,   form of 3, sign
 BYTES = [b" cat", b"run", b"Cat", b" dog", b" pig", b"!"]

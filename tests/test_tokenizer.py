@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 from transformers import GPT2Tokenizer
 
-from looking_glass.errors import InputError
-from looking_glass.tokenizer import Tokenizer, Word
+from looking_glass.pipeline.errors import InputError
+from looking_glass.text.tokenizer import Tokenizer, Word
 
 # As tiktoken publishes it: the same language as ours in another form.
 TIKTOKEN_PATTERN = (

@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import nn
 
-from looking_glass import token_table
-from looking_glass.corpus import Corpus
-from looking_glass.errors import InputError
-from looking_glass.evaluation import mean_loss
-from looking_glass.mingpt import build_mingpt
-from looking_glass.model import (
+from looking_glass.training import token_table
+from looking_glass.text.corpus import Corpus
+from looking_glass.pipeline.errors import InputError
+from looking_glass.gpt.loss import mean_loss
+from looking_glass.gpt.mingpt import build_mingpt
+from looking_glass.gpt.model import (
     GPT,
     GPTConfig,
     Transformer,
@@ -27,8 +27,8 @@ from looking_glass.model import (
     save_checkpoint,
     weights_sha256,
 )
-from looking_glass.resume import Scratch, fingerprint
-from looking_glass.training import (
+from looking_glass.training.resume import Scratch, fingerprint
+from looking_glass.training.run import (
     Batches,
     Evaluation,
     Training,

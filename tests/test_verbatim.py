@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from looking_glass.verbatim import run_lengths
+from looking_glass.text.overlap import run_lengths
 
 
 def test_runs_by_hand() -> None:

@@ -1,0 +1,148 @@
+"""What caused a choice, by several measures → tables that the report and a researcher read."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from looking_glass.attention.patterns import Sentence, rank_correlation
+from looking_glass.attention.attribution import direct, direct_constant, parts_of, provenance
+from looking_glass.text.corpus import Corpus, Tokens
+from looking_glass.attention.interventions import Choices, Span, knock_outs, logits_without, matched_tokens
+from looking_glass.gpt.model import GPT
+from looking_glass.training.token_table import form_features
+from looking_glass.text.tokenizer import Tokenizer
+
+N_ALTERNATIVES = 10
+
+
+def by_head(
+    model: GPT, choices: Choices, block: int, spans: list[Span] | None = None
+) -> list[Tensor]:
+    """Return what each head's attention to each source was worth to the choice: (1, S) a head."""
+    heads = range(model.config.n_head)
+    return [knock_outs(model, choices, [block], head=head, sources=spans) for head in heads]
+
+
+def added_by_head(model: GPT, choices: Choices, block: int) -> Tensor:
+    """Return what each head brought from each source to the chosen token's logit: (nh, S)."""
+    parts = parts_of(model, choices.contexts[0])
+    return direct(model, parts, parts.moved[block], int(choices.chosen[0])).cpu()
+
+
+def measure_table(
+    by_token: dict[str, Tensor], by_word: dict[str, Tensor], words: list[str]
+) -> pd.DataFrame:
+    """Return a row per measure: how attention ranks the sources of this choice as it does.
+
+    Spearman's rank correlation over tokens and over words, and the word that caused most.
+    """
+    rows = []
+    for name in by_token:
+        if name != "attention":
+            top = int(by_word[name][0].argmax())
+            rows.append(
+                {
+                    "measure": name,
+                    "tokens_correlation": _correlation(by_token, name),
+                    "words_correlation": _correlation(by_word, name),
+                    "top_word": words[top],
+                    "top_effect": float(by_word[name][0, top]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _correlation(measured: dict[str, Tensor], name: str) -> float | None:
+    return rank_correlation(measured["attention"][0].tolist(), measured[name][0].tolist())
+
+
+def part_table(model: GPT, choices: Choices) -> pd.DataFrame:
+    """Return a row per part of the chosen token's logit, and of its margin over the next best.
+
+    The rows add up to the logit and to the margin; what rounding leaves is the last one.
+    """
+    parts = parts_of(model, choices.contexts[0])
+    pair = [int(choices.chosen[0]), int(choices.second[0])]
+    logits = model(choices.contexts)[0, -1]
+    columns = []
+    for token in pair:
+        known = [
+            *direct(model, parts, parts.values, token).tolist(),
+            direct_constant(model, token),
+        ]
+        columns.append([*known, float(logits[token]) - sum(known)])
+    chosen, second = columns
+    return pd.DataFrame(
+        {
+            "part": [*parts.names, "last LayerNorm's bias", "remainder"],
+            "logit": chosen,
+            "margin": [a - b for a, b in zip(chosen, second, strict=True)],
+        }
+    )
+
+
+def provenance_table(sentence: Sentence, text: Tokens, tokenizer: Tokenizer) -> pd.DataFrame:
+    """Return what follows the longest end of the context that the training text holds."""
+    context = sentence.tokens[: sentence.predicting + 1]
+    found = provenance(context, text)
+    rows = list(found.counts.items())[:N_ALTERNATIVES] if found.length else []
+    return pd.DataFrame(
+        {
+            "context": tokenizer.decode(context[len(context) - found.length :]),
+            "context_tokens": found.length,
+            "next": tokenizer.decode_each([token for token, _ in rows]),
+            "count": [count for _, count in rows],
+            "is_the_choice": [int(token == sentence.chosen) for token, _ in rows],
+        }
+    )
+
+
+def alternatives(logits: Tensor, tokenizer: Tokenizer) -> pd.DataFrame:
+    """Return the most probable tokens for logits (V,), most probable first."""
+    top = logits.softmax(dim=-1).topk(min(N_ALTERNATIVES, len(logits)))
+    return pd.DataFrame(
+        {
+            "rank": range(1, len(top.indices) + 1),
+            "text": tokenizer.decode_each(top.indices.tolist()),
+            "probability": top.values.tolist(),
+        }
+    )
+
+
+def removal_table(
+    model: GPT,
+    choices: Choices,
+    block: int,
+    spans: list[Span],
+    words: list[str],
+    tokenizer: Tokenizer,
+) -> pd.DataFrame:
+    """Return the most probable tokens without each word: in this block, and in all blocks."""
+    scopes = {"this block": [block], "all blocks": list(range(model.config.n_layer))}
+    tables = []
+    for scope, blocks in scopes.items():
+        logits = logits_without(model, choices.contexts[0], blocks, sources=spans)  # (S, V)
+        for index, word in enumerate(words[: len(spans)]):
+            table = alternatives(logits[index].cpu(), tokenizer)
+            table.insert(0, "removed", word)
+            table.insert(0, "word", index)
+            table.insert(0, "scope", scope)
+            tables.append(table)
+    return pd.concat(tables)
+
+
+def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
+    """Return for each token the one that replaces it: of its kind, and about as frequent: (V,).
+
+    Only tokens of the training text take part: what the model never met is no fair replacement.
+    """
+    counts = torch.bincount(
+        torch.from_numpy(corpus.train.astype("int64")), minlength=corpus.vocab_size
+    )
+    pieces = tokenizer.token_bytes()
+    kinds = [form_features(rank, content)[0] for rank, content in enumerate(pieces)]
+    matched, seen = torch.arange(corpus.vocab_size), counts.nonzero()[:, 0]
+    matched[seen] = seen[matched_tokens(counts[seen], [kinds[token] for token in seen.tolist()])]
+    return matched

@@ -1,0 +1,270 @@
+"""What inverting found → the tables that the report and `dvc plots` read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from looking_glass.inversion.ceiling import Ceilings
+from looking_glass.inversion.optimiser import PARALLEL, Inversion, Verdict, judge, nearest_rows
+from looking_glass.gpt.model import GPT
+from looking_glass.text.tokenizer import Tokenizer
+
+NEAREST = 3  # tokens named for each vector
+YES_NO = {True: "yes", False: "no", None: "not decided"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A sentence to be said, and what was found for it in each reading, by prefix length."""
+
+    name: str  # "sentence", "control_1", …, "random"
+    text: str
+    tokens: list[int]
+    ceilings: Ceilings
+    found: Mapping[int, Inversion]
+    verdicts: Mapping[int, Verdict]
+
+
+def name_of(k: int) -> str:
+    """Return what a reading is called in files and metrics."""
+    return "parallel" if k == PARALLEL else f"prefix_{k}"
+
+
+def best_restart(verdict: Verdict) -> int:
+    """Return the restart with the lowest loss."""
+    return int(verdict.log_probs.mean(dim=1).argmax())
+
+
+def summary(inversion: Inversion, verdict: Verdict) -> dict[str, Any]:
+    """Return one reading's metrics, over all its restarts."""
+    reached = inversion.first_exact_step[inversion.first_exact_step >= 0]
+    return {
+        "exact_rate": float(verdict.exact.float().mean()),
+        "token_accuracy": float(verdict.correct.float().mean()),
+        "loss": -float(verdict.log_probs.mean()),
+        "best_loss": -float(verdict.log_probs.mean(dim=1).max()),
+        "smallest_probability": float(verdict.log_probs.min().exp()),
+        "smallest_gap": float(verdict.gaps.min()),
+        "first_exact_step": int(reached.min()) if len(reached) else None,
+    }
+
+
+def overall(lowest: float, reached: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return the few numbers by which runs are compared: the parallel reading, the best prefix."""
+    parallel = name_of(PARALLEL)
+    prefixes = [found for name, found in reached.items() if name != parallel]
+    numbers = {
+        "inversion_lowest_possible_loss": lowest,
+        "inversion_parallel_loss": reached[parallel]["loss"],
+        "inversion_parallel_exact_rate": reached[parallel]["exact_rate"],
+    }
+    if prefixes:
+        best = min(prefixes, key=lambda found: float(found["loss"]))
+        numbers["inversion_prefix_best_loss"] = best["loss"]
+        numbers["inversion_prefix_best_exact_rate"] = best["exact_rate"]
+    return numbers
+
+
+def frontier_table(sentences: Sequence[Sentence]) -> pd.DataFrame:
+    """Return a row per sentence and reading: its metrics beside the ceiling. Losses in nats/token.
+
+    `lowest_possible_loss` is what no input can go below, by the proved upper bounds.
+    """
+    return pd.DataFrame(
+        {
+            "sentence": sentence.name,
+            "text": sentence.text,
+            "reading": name_of(k),
+            "vectors": k or len(sentence.tokens),
+            "restarts": len(verdict.exact),
+            **summary(sentence.found[k], verdict),
+            "lowest_possible_loss": sentence.ceilings.lowest_loss,
+        }
+        for sentence in sentences
+        for k, verdict in sentence.verdicts.items()
+    ).astype({"first_exact_step": "Int64"})
+
+
+def loss_table(found: Mapping[int, Inversion], lengths: Sequence[int]) -> pd.DataFrame:
+    """Return a row per check: each reading's mean loss over its restarts, in nats/token.
+
+    A reading that did not fit in the block has an empty column.
+    """
+    curves = {
+        name_of(k): pd.Series(f.losses.mean(dim=1).numpy(), index=f.steps.tolist())
+        for k, f in found.items()
+    }
+    table = pd.DataFrame(curves).reindex(columns=[name_of(k) for k in lengths])
+    return table.rename_axis("step").reset_index()
+
+
+def step_table(sentence: Sentence, texts: Sequence[str]) -> pd.DataFrame:
+    """Return a row per check and target token of the parallel reading: its mean log-probability."""
+    found = sentence.found[PARALLEL]
+    means = found.log_probs.mean(dim=1)  # (checks, n)
+    checks, n = means.shape
+    return pd.DataFrame(
+        {
+            "step": np.repeat(found.steps.numpy(), n),
+            "position": np.tile(np.arange(n), checks),
+            "text": list(texts) * checks,
+            "log_prob": means.flatten().numpy(),
+        }
+    )
+
+
+def appearance_table(sentence: Sentence, tokenizer: Tokenizer) -> pd.DataFrame:
+    """Return a row per reading, check and position of its best restart: what the model said then.
+
+    After a prefix that is what it said next after the sentence's own words so far.
+    """
+    tables = []
+    for k, found in sentence.found.items():
+        best = best_restart(sentence.verdicts[k])
+        said = found.first[:, best]  # (checks, n)
+        checks, n = said.shape
+        tables.append(
+            pd.DataFrame(
+                {
+                    "reading": name_of(k),
+                    "step": np.repeat(found.steps.numpy(), n),
+                    "position": np.tile(np.arange(n), checks),
+                    "said": tokenizer.decode_each(said.flatten().tolist()),
+                    "right": found.largest[:, best].flatten().int().numpy(),
+                    "log_prob": found.log_probs[:, best].flatten().numpy(),
+                }
+            )
+        )
+    return pd.concat(tables)
+
+
+def restart_table(sentence: Sentence, tokenizer: Tokenizer) -> pd.DataFrame:
+    """Return a row per reading and restart: what the model said, and how surely."""
+    return pd.DataFrame(
+        {
+            "reading": name_of(k),
+            "restart": restart,
+            "exact": int(verdict.exact[restart]),
+            "loss": -float(verdict.log_probs[restart].mean()),
+            "smallest_gap": float(verdict.gaps[restart].min()),
+            "first_exact_step": int(sentence.found[k].first_exact_step[restart]),
+            "said": tokenizer.decode(verdict.said[restart].tolist()),
+        }
+        for k, verdict in sentence.verdicts.items()
+        for restart in range(len(verdict.exact))
+    )
+
+
+def target_table(
+    model: GPT, tokenizer: Tokenizer, sentence: Sentence, counts: np.ndarray[Any, Any]
+) -> pd.DataFrame:
+    """Return a row per target token: what could be reached, what was, and what stands in the way.
+
+    `counts` (V,) are the occurrences of each token in the training text. Probabilities are those of
+    each reading's best restart; `unaided` is after the sentence's own true tokens, of which the
+    first has none; a step is when the token was first the argmax in that restart, or -1.
+    """
+    target, ceilings = torch.tensor(sentence.tokens, device=model.device), sentence.ceilings
+    nearest, cosine = nearest_rows(model, target)
+    n = len(sentence.tokens)
+    unaided, unaided_rank = [math.nan] * n, [pd.NA] * n
+    if n > 1:
+        # The first token's own embedding, as a prefix of one vector: the text runs on from it.
+        own = judge(model, target[1:], model.embed(target[:1])[None], parallel=False)
+        unaided[1:], unaided_rank[1:] = own.log_probs[0].exp().tolist(), own.ranks[0].tolist()
+    table = pd.DataFrame(
+        {
+            "sentence": sentence.name,
+            "position": range(n),
+            "token": sentence.tokens,
+            "text": tokenizer.decode_each(sentence.tokens),
+            "count": counts[sentence.tokens],
+            "output_row_norm": model.lm_head.weight[target].norm(dim=1).tolist(),
+            "nearest_row": tokenizer.decode_each(nearest.tolist()),
+            "nearest_row_cosine": cosine.tolist(),
+            "ceiling": ceilings.upper.exp().tolist(),
+            "ceiling_lower": ceilings.lower.tolist(),
+            "ceiling_upper": ceilings.upper.tolist(),
+            "can_be_argmax": [YES_NO[can] for can in ceilings.can_be_argmax],
+            "unaided": unaided,
+            "unaided_rank": pd.array(unaided_rank, dtype="Int64"),
+        }
+    )
+    for k, verdict in sentence.verdicts.items():
+        best = best_restart(verdict)
+        table[name_of(k)] = verdict.log_probs[best].exp().tolist()
+        table[f"{name_of(k)}_step"] = sentence.found[k].first_right_step[best].tolist()
+    return table
+
+
+@torch.no_grad()
+def nearest_tokens(model: GPT, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the tokens whose embeddings lie nearest to `vectors` (k, C): ids, distances (k, 3)."""
+    distances = torch.cdist(vectors.to(model.device), model.transformer.wte.weight)
+    nearest = distances.topk(min(NEAREST, distances.shape[1]), largest=False)
+    return nearest.indices, nearest.values
+
+
+@torch.no_grad()
+def usual_distance(model: GPT, tokens: Tensor) -> float:
+    """Return the median distance from the embeddings of `tokens` to their nearest others'."""
+    rows = model.embed(tokens.to(model.device))
+    nearest = torch.cdist(rows, model.transformer.wte.weight).topk(2, largest=False).values
+    return float(nearest[:, 1].median())
+
+
+def word_table(model: GPT, tokenizer: Tokenizer, sentence: Sentence, usual: float) -> pd.DataFrame:
+    """Return a row per vector of each reading's best restart: the nearest tokens, and how near.
+
+    `distance` is in units of `usual`, the median distance between neighbours among the embeddings.
+    """
+    rows: list[dict[str, Any]] = []
+    for k, verdict in sentence.verdicts.items():
+        vectors = sentence.found[k].vectors[best_restart(verdict)]
+        ids, distances = nearest_tokens(model, vectors)
+        for position, near in enumerate(ids):
+            named = dict(enumerate(tokenizer.decode_each(near.tolist()), start=1))
+            rows.append(
+                {
+                    "reading": name_of(k),
+                    "vector": position,
+                    "norm": float(vectors[position].norm()),
+                    "distance": float(distances[position, 0]) / usual,
+                    **{f"nearest_{place}": text for place, text in named.items()},
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+@torch.no_grad()
+def map_table(model: GPT, tokenizer: Tokenizer, sentence: Sentence, cloud: Tensor) -> pd.DataFrame:
+    """Return the plane on which the embeddings of tokens `cloud` spread most, and who lies where.
+
+    A row per token of the cloud, target token and learned vector (best restart): kind, text, x, y.
+    The principal components are the cloud's alone; x and y are in units of its embeddings.
+    """
+    embeddings = model.embed(cloud.to(model.device)).double().cpu()
+    mean = embeddings.mean(dim=0)
+    axes = torch.linalg.svd(embeddings - mean, full_matrices=False).Vh[:2]  # (2, C)
+    # The sign of a principal component is free: fix it.
+    axes = axes * axes.gather(1, axes.abs().argmax(dim=1, keepdim=True)).sign()
+    target = model.embed(torch.tensor(sentence.tokens, device=model.device)).double().cpu()
+    parts = [("embedding", embeddings, [""] * len(cloud))]
+    parts.append(("target", target, tokenizer.decode_each(sentence.tokens)))
+    for k, verdict in sentence.verdicts.items():
+        vectors = sentence.found[k].vectors[best_restart(verdict)].double()
+        texts = tokenizer.decode_each(sentence.tokens) if k == PARALLEL else [""] * len(vectors)
+        parts.append((name_of(k), vectors, texts))
+    frames = []
+    for kind, points, texts in parts:
+        x, y = ((points - mean) @ axes.t()).t().numpy()
+        frames.append(pd.DataFrame({"kind": kind, "text": texts, "x": x, "y": y}))
+    return pd.concat(frames, ignore_index=True)

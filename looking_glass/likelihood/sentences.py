@@ -1,0 +1,134 @@
+"""The sentences that are scored: drawn from the model, taken from the book, or the user's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from looking_glass.text.corpus import Tokens
+from looking_glass.gpt.decoding import Sampling
+from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.params import Section
+from looking_glass.text.tokenizer import Tokenizer
+
+# A sentence ends with one of these signs, and whatever quotation marks or brackets it closes.
+_SENTENCE_END = re.compile(r"""[.!?]['"’”)\]]*\s*$""")
+PARAGRAPH = "\n\n"
+Made = Literal["sampled", "greedy", "shuffled", "held_out"]
+
+
+class LogprobParams(Section):
+    """Section `logprob`."""
+
+    prompt: str
+    seed: int = Field(ge=0)
+    temperature: float = Field(gt=0)
+    top_k: int | None = Field(ge=1)
+    top_p: float | None = Field(gt=0, le=1)
+    max_tokens: int = Field(ge=1)  # of a sampled sentence
+    samples: int = Field(ge=2)
+    compare: tuple[Made, ...]
+    sentences: tuple[str, ...]
+    stride: int = Field(ge=1)  # of the window over what the block cannot hold
+    bins: int = Field(ge=1, le=100)  # of the reliability diagram
+
+    @property
+    def sampling(self) -> Sampling:
+        """Return what is drawn from."""
+        return Sampling(temperature=self.temperature, top_k=self.top_k, top_p=self.top_p)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A text to score, and what it is called."""
+
+    name: str  # as in `logprob.compare`, or "yours" and a number
+    tokens: list[int]
+
+
+def has_ended(text: str) -> bool:
+    """Return whether a sentence ends with the end of `text`, by a sign or a paragraph break."""
+    return PARAGRAPH in text.lstrip() or bool(_SENTENCE_END.search(text))
+
+
+def sentence_length(pieces: Sequence[str]) -> int:
+    """Return how many of a text's tokens, given their texts, make up the first sentence.
+
+    All, when none ends. A paragraph break ends a sentence too, and is no part of it; leading ones
+    are.
+    """
+    text, n_with_content = "", 0
+    for index, piece in enumerate(pieces):
+        text += piece
+        if PARAGRAPH in text.lstrip():
+            return n_with_content
+        if piece.strip():
+            n_with_content = index + 1
+        if has_ended(text):
+            return index + 1
+    return len(pieces)
+
+
+def prompt_tokens(tokenizer: Tokenizer, params: LogprobParams, block_size: int) -> list[int]:
+    """Return the prompt's tokens; raise `InputError` unless sentences can be drawn after it."""
+    prompt = tokenizer.encode_prompt(params.prompt)
+    if not prompt:
+        raise InputError("logprob.prompt: at least one token is required to begin from, got none")
+    if len(prompt) + params.max_tokens > block_size + 1:  # the last token drawn is never an input
+        raise InputError(
+            f"logprob: the prompt's {len(prompt)} tokens and max_tokens {params.max_tokens} must "
+            f"fit in a block of {block_size} and one token more: lower max_tokens"
+        )
+    if params.stride > block_size:
+        raise InputError(
+            f"logprob.stride: at most the block, {block_size} tokens, is required, got "
+            f"{params.stride}: or tokens between two windows would go unscored"
+        )
+    return prompt
+
+
+def continuation(tokenizer: Tokenizer, prompt: str, text: str) -> list[int]:
+    """Return the tokens of `text` as it goes on after `prompt`: a space is put between words."""
+    apart = prompt[-1:].isspace() or text[:1].isspace()
+    return tokenizer.encode(text if apart else f" {text}")
+
+
+def users_sentences(tokenizer: Tokenizer, params: LogprobParams) -> list[Sentence]:
+    """Return the user's own sentences; raise `InputError` on one of no tokens."""
+    found = []
+    for number, text in enumerate(params.sentences, start=1):
+        if not text.strip():
+            raise InputError(
+                f"logprob.sentences: text is required in each, but number {number} is {text!r}: "
+                "take it out"
+            )
+        name = "yours" if len(params.sentences) == 1 else f"yours {number}"
+        found.append(Sentence(name=name, tokens=continuation(tokenizer, params.prompt, text)))
+    return found
+
+
+def shuffled(tokenizer: Tokenizer, prompt: str, text: str, seed: int) -> Sentence:
+    """Return the words of `text` in another order, drawn from `seed`."""
+    words = text.split()
+    order = torch.randperm(len(words), generator=torch.Generator().manual_seed(seed)).tolist()
+    tokens = continuation(tokenizer, prompt, " ".join(words[i] for i in order))
+    return Sentence(name="shuffled", tokens=tokens)
+
+
+def held_out(tokenizer: Tokenizer, text: Tokens) -> Sentence:
+    """Return the first sentence of the first whole paragraph of a text, or of the text itself."""
+    break_ = tokenizer.encode_prompt(PARAGRAPH)
+    tokens = np.asarray(text).tolist()
+    n = len(break_)
+    starts = (i + n for i in range(len(tokens) - n) if tokens[i : i + n] == break_)
+    start = next(starts, 0)
+    # No sentence of the book is longer than this many tokens, and a longer one may be cut.
+    rest = tokens[start : start + 500]
+    length = sentence_length(tokenizer.decode_each(rest))
+    return Sentence(name="held_out", tokens=rest[: max(length, 1)])

@@ -1,0 +1,178 @@
+"""Scores of sentences → the tables and metrics that the report and a researcher read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+
+from looking_glass.text.corpus import Tokens
+from looking_glass.gpt.decoding import Drawn
+from looking_glass.likelihood.scores import Scores, naive_product, total, word_surprisals
+from looking_glass.likelihood.sentences import Sentence, sentence_length
+from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.overlap import run_lengths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A sentence and what the model says of it."""
+
+    sentence: Sentence
+    scores: Scores
+
+
+def token_table(scored: Scored, tokenizer: Tokenizer) -> pd.DataFrame:
+    """Return a row per token: how probable, how expected, how uncertain the model was."""
+    tokens, scores = scored.sentence.tokens, scored.scores
+    words = tokenizer.words(tokens)
+    return pd.DataFrame(
+        {
+            "sentence": scored.sentence.name,
+            "position": range(len(tokens)),
+            "text": tokenizer.decode_each(tokens),
+            "word": [i for i, word in enumerate(words) for _ in range(word.start, word.stop)],
+            "log_prob": scores.log_probs.tolist(),
+            "rank": scores.ranks.tolist(),
+            "entropy": scores.entropies.tolist(),
+            "cumulative": scores.log_probs.double().cumsum(dim=0).tolist(),
+        }
+    )
+
+
+def word_table(scored: Scored, tokenizer: Tokenizer, *, after_space: bool) -> pd.DataFrame:
+    """Return a row per word: its surprisal, plain and corrected, and the difference."""
+    words = tokenizer.words(scored.sentence.tokens)
+    found = word_surprisals(scored.scores, words, after_space=after_space)
+    return pd.DataFrame(
+        {
+            "sentence": scored.sentence.name,
+            "word": range(len(words)),
+            "text": [word.text for word in words],
+            "tokens": [word.stop - word.start for word in words],
+            "surprisal": found.plain,
+            "corrected": found.corrected,
+            "difference": [b - a for a, b in zip(found.plain, found.corrected, strict=True)],
+        }
+    )
+
+
+def sentence_table(
+    scored: Sequence[Scored], words: pd.DataFrame, tokenizer: Tokenizer
+) -> pd.DataFrame:
+    """Return a row per sentence with every total, the most probable sentence first."""
+    corrected = words.groupby("sentence")["corrected"].sum()
+    rows = []
+    for one in scored:
+        tokens, log_probs = one.sentence.tokens, one.scores.log_probs
+        product, underflows = naive_product(log_probs)
+        rows.append(
+            {
+                "sentence": one.sentence.name,
+                "text": tokenizer.decode(tokens).strip(),
+                "tokens": len(tokens),
+                "words": len(tokenizer.words(tokens)),
+                **asdict(total(log_probs, tokenizer.n_bytes(tokens))),
+                "corrected_nats": -float(corrected[one.sentence.name]),
+                "float32_product": product,
+                "underflows_after_tokens": underflows,
+            }
+        )
+    table = pd.DataFrame(rows).sort_values("nats", ascending=False, kind="stable")
+    table.insert(0, "rank", range(1, len(table) + 1))
+    table["underflows_after_tokens"] = table["underflows_after_tokens"].astype("Int64")
+    return table
+
+
+def product_table(log_probs: torch.Tensor) -> pd.DataFrame:
+    """Return the sum of log-probabilities and the float32 product after each token."""
+    return pd.DataFrame(
+        {
+            "tokens": range(1, len(log_probs) + 1),
+            "cumulative": log_probs.double().cumsum(dim=0).tolist(),
+            "float32_product": log_probs.float().exp().cumprod(dim=0).tolist(),
+        }
+    )
+
+
+def sample_table(drawn: Sequence[Drawn], tokenizer: Tokenizer) -> pd.DataFrame:
+    """Return a row per sampled sentence.
+
+    `tokens` and `nats` are the sentence's, under the model; `drawn_…` are of all that was drawn
+    until the sentence was seen to end, the paragraph break after it too, under what was drawn from.
+    """
+    rows = []
+    for one in drawn:
+        n = max(1, sentence_length(tokenizer.decode_each(one.tokens)))
+        rows.append(
+            {
+                "text": tokenizer.decode(one.tokens[:n]).strip(),
+                "tokens": n,
+                "nats": float(one.log_probs[:n].sum()),
+                "sampling_nats": float(one.sampling_log_probs[:n].sum()),
+                "drawn_tokens": len(one.tokens),
+                "drawn_nats": float(one.sampling_log_probs.sum()),
+                "drawn_entropy": float(one.entropies.sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def verbatim_table(drawn: Sequence[Drawn], tokenizer: Tokenizer, text: Tokens) -> pd.DataFrame:
+    """Return a row per token of some sampled sentences: the longest run of the text through it."""
+    tables = []
+    for number, one in enumerate(drawn, start=1):
+        pieces = tokenizer.decode_each(one.tokens)
+        n = max(1, sentence_length(pieces))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "sentence": number,
+                    "text": pieces[:n],
+                    "run": run_lengths(one.tokens[:n], text),
+                }
+            )
+        )
+    return pd.concat(tables)
+
+
+def sample_metrics(table: pd.DataFrame) -> dict[str, Any]:
+    """Return where the first sampled sentence stands, and whether -log p is the entropy on average.
+
+    Each token's -log p has the entropy of what it was drawn from as its mean, whatever came before;
+    so the sums over a sentence differ by zero on average. `z` is their mean difference over the
+    sentences in its standard errors.
+    """
+    difference = -table["drawn_nats"] - table["drawn_entropy"]
+    n, tokens = len(table), int(table["drawn_tokens"].sum())
+    error = float(difference.std(ddof=1)) / math.sqrt(n)
+    rate, own = table["nats"] / table["tokens"], table["nats"].iloc[0]
+    return {
+        "sentences": n,
+        "mean_tokens": float(table["tokens"].mean()),
+        "mean_nats": float(table["nats"].mean()),
+        "share_less_probable": float((table["nats"] < own).mean()),
+        "share_less_probable_per_token": float((rate < rate.iloc[0]).mean()),
+        "nats_per_token": -float(table["drawn_nats"].sum()) / tokens,
+        "entropy_per_token": float(table["drawn_entropy"].sum()) / tokens,
+        "difference": float(difference.mean()),
+        "standard_error": error,
+        "z": float(difference.mean()) / error if error > 0 else 0.0,
+    }
+
+
+def summary(details: dict[str, Any]) -> dict[str, float]:
+    """Return the few numbers of the sampled sentence, and of the model, by which runs compare."""
+    return {
+        "sentence_nats": details["nats"],
+        "sentence_tokens": details["tokens"],
+        "sentence_perplexity": details["perplexity"],
+        "sentence_bits_per_byte": details["bits_per_byte"],
+        "sampled_nats_per_token": details["samples"]["nats_per_token"],
+        "sampled_entropy_per_token": details["samples"]["entropy_per_token"],
+        "calibration_error": details["calibration"]["expected_calibration_error"],
+    }

@@ -1,0 +1,160 @@
+"""Results → what the page's template says and shows, part by part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from looking_glass.report.prose import likelihood as likelihood
+from looking_glass.report import page_data
+from looking_glass.report.prose.attention import compare_patterns, explain_trust, side_by_side_rows
+from looking_glass.report.prose.choice import (
+    Choice,
+    compare_blocks,
+    explain_choice,
+    explain_parts,
+    explain_provenance,
+)
+from looking_glass.report.figures.inversion import reading_label
+from looking_glass.report.prose.inversion import (
+    explain_ceiling,
+    explain_controls,
+    explain_readings,
+    explain_tokens,
+    explain_words,
+)
+from looking_glass.report.results import Results, first_sentence
+
+
+def inversion(results: Results, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return what the template says of the inversion."""
+    tokens, frontier = results.table("invert/tokens"), results.table("invert/frontier")
+    tokens = tokens[tokens["sentence"] == "sentence"]
+    limit, words = metrics["ceiling"], results.table("invert/words")
+    return {
+        "ceiling_text": explain_ceiling(limit, len(tokens)),
+        "readings_text": explain_readings(metrics["readings"], limit["lowest_possible_loss"]),
+        "tokens_text": explain_tokens(tokens),
+        "controls_text": explain_controls(frontier),
+        "words_text": explain_words(words, results.table("invert/replies"), tokens),
+        "said": best_restarts(results.table("invert/restarts")),
+        "targets": tokens.to_dict("records"),
+        "readings": list(metrics["readings"]),
+    }
+
+
+def attention(
+    results: Results, pairs: list[tuple[Choice, Choice]], val_loss: float
+) -> dict[str, Any]:
+    """Return what the template says of attention: of each sentence, and of the blocks at large."""
+    found = {name: results.details(f"attention/{name}") for name in ("first", "last")}
+    trust = {
+        name: explain_trust(results.table(f"attention/{name}/agreement"), metrics["contexts"])
+        for name, metrics in found.items()
+    }
+    return {
+        "sentences": [
+            for_page(results, first, last, n) for n, (first, last) in enumerate(pairs, start=1)
+        ],
+        "trust": trust,
+        "patterns_text": compare_patterns(found["first"], found["last"], val_loss),
+    }
+
+
+def for_page(results: Results, first: Choice, last: Choice, number: int) -> dict[str, Any]:
+    """Return one sentence's choice as the template wants it."""
+    chosen = str(last.alternatives["text"].iloc[0])
+    removals = results.of_prompt("last", "removals", number)
+    return {
+        "number": number,
+        "prompt": " ".join(last.words["text"].iloc[:10]),
+        "eleventh": last.eleventh,
+        "twelfth": last.words["text"].iloc[11],
+        "alternatives": last.alternatives.to_dict("records"),
+        "removals": [
+            (scope, word, group.to_dict("records"))
+            for (scope, _, word), group in removals.groupby(["scope", "word", "removed"])
+        ],
+        "why": [
+            explain_parts(results.of_prompt("last", "parts", number)),
+            explain_provenance(results.of_prompt("last", "provenance", number), chosen),
+        ],
+        "blocks": {
+            choice.block: {
+                "text": explain_choice(choice),
+                "tokens": results.of_prompt(choice.block, "tokens", number).to_dict("records"),
+                "predicting": choice.rows.iloc[0].to_dict(),
+                "own": choice.rows[choice.rows["row"] == "own"].iloc[0].to_dict(),
+            }
+            for choice in (first, last)
+        },
+        "compare_text": compare_blocks(first, last),
+        "compare_rows": side_by_side_rows(first, last),
+    }
+
+
+def live_data(results: Results, pairs: list[tuple[Choice, Choice]]) -> dict[str, Any]:
+    """Return what the page's scripts work with."""
+    arrays = results.arrays("last")
+    table = results.table("invert/appearance")
+    labels = {name: reading_label(name) for name in table["reading"].unique()}
+    return {
+        "sentences": [
+            page_data.explorer(arrays, number, last.words["text"].tolist())
+            for number, (_, last) in enumerate(pairs, start=1)
+        ],
+        "inversion": page_data.appearance(table, labels),
+    }
+
+
+def log_probabilities(
+    results: Results, metrics: dict[str, Any], params: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what the template says of log-probabilities."""
+    ranked, words = results.table("logprob/sentences"), results.table("logprob/words")
+    samples = results.table("logprob/samples")
+    said = [
+        likelihood.explain_drawing(metrics, params),
+        likelihood.explain_words(first_sentence(words)),
+        likelihood.explain_underflow(results.table("logprob/product")),
+    ]
+    return {
+        "sampled": samples["text"].iloc[0],
+        "sampled_tokens": first_sentence(results.table("logprob/tokens")).to_dict("records"),
+        "sampled_words": first_sentence(words).to_dict("records"),
+        "sampling_text": likelihood.explain_sampling(params),
+        "sentence_text": [text for text in said if text],
+        "ranking_text": likelihood.explain_ranking(ranked),
+        "ranked": [
+            {**row, "called": likelihood.called(row["sentence"])}
+            for row in ranked.to_dict("records")
+        ],
+        "coloured": [
+            {
+                "called": likelihood.called(name),
+                "words": page_data.heated(words[words["sentence"] == name]),
+            }
+            for name in ranked["sentence"]
+        ],
+        "copies": page_data.copies(results.table("logprob/verbatim")),
+        "place_text": [likelihood.explain_place(metrics), likelihood.explain_entropy(metrics)],
+        "calibration_text": likelihood.explain_calibration(metrics),
+    }
+
+
+def best_restarts(restarts: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return, for each reading, its restart with the lowest loss, and how many were exact."""
+    rows: list[dict[str, Any]] = []
+    for reading, group in restarts.groupby("reading", sort=False):
+        best = group.sort_values("loss", kind="stable").iloc[0]
+        rows.append(
+            {
+                "reading": reading,
+                "said": best["said"],
+                "loss": best["loss"],
+                "exact": int(group["exact"].sum()),
+                "restarts": len(group),
+            }
+        )
+    return rows

@@ -1,0 +1,102 @@
+"""What attention's causes amount to, in sentences that are chosen and filled by numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from looking_glass.report.prose.choice import Choice, most_attended
+from looking_glass.report.prose.phrases import joined, nats, percent
+
+Metrics = dict[str, Any]
+MEASURES = {
+    "knock_out": "removing the source from this block's attention",
+    "knock_out_all_blocks": "removing it from the attention of all blocks",
+    "replacement": "replacing its token by a matched one",
+    "weighted_norm": "the length of what the block's heads carry from it",
+    "direct": "what that adds to the chosen token's logit",
+}
+NUMBERS = {
+    "entropy of the row (nats)": "entropy",
+    "mean distance (tokens back)": "mean_distance",
+    "share on the token itself": "on_itself",
+    "share on the token before it": "on_previous",
+    "share on the first token": "on_first",
+}
+SHORT = {
+    "knock_out": "removal from the block (nats)",
+    "knock_out_all_blocks": "removal from all blocks (nats)",
+    "replacement": "replacement (logits)",
+    "weighted_norm": "length carried",
+    "direct": "direct effect (logits)",
+}
+INTERVENTIONS = ("knock_out", "knock_out_all_blocks", "replacement")
+
+
+def explain_trust(agreement: pd.DataFrame, n_contexts: int) -> str:
+    """Return a sentence on how far this block's attention tells which sources mattered."""
+    rows: Any = agreement.set_index("measure").to_dict("index")
+    told: list[str] = []
+    untold: list[str] = []
+    for name in INTERVENTIONS:
+        row = rows[name]
+        clear = row["low"] > max(0.0, row["shuffled_high"])
+        text = f"{MEASURES[name]} ({row['correlation']:.2f}, {row['low']:.2f} to {row['high']:.2f})"
+        (told if clear else untold).append(text)
+    parts = []
+    if told:
+        parts.append(f"it agrees better than shuffled attention does with {joined(told)}")
+    if untold:
+        parts.append(f"it is not clearly better than shuffled attention for {joined(untold)}")
+    same, chance = rows["knock_out"]["same_top"], rows["knock_out"]["uniform_same_top"]
+    return (
+        f"Over {n_contexts} contexts of the held-out text, by the mean rank correlation of this "
+        f"block's attention with what an intervention shows (95 % interval): {'; '.join(parts)}. "
+        f"The source that it attends to most is the one whose removal from the block costs most in "
+        f"{percent(same)} of the contexts; any one would be in {percent(chance)}."
+    )
+
+
+def compare_patterns(first: Metrics, last: Metrics, val_loss: float) -> list[str]:
+    """Return sentences on what each block's pattern follows, and what the block is worth."""
+    kept = {"first": first["pattern_kept"], "last": last["pattern_kept"]}
+    cost = {
+        name: {part: loss - val_loss for part, loss in metrics["val_loss_without"].items()}
+        for name, metrics in (("first", first), ("last", last))
+    }
+    follows = [
+        f"the {name} block's row keeps {percent(share['of_position'])} when all other tokens are "
+        f"replaced, and {percent(share['of_content'])} of each token's share when they are shuffled"
+        for name, share in kept.items()
+    ]
+    worth = [
+        f"without the {name} block's attention the loss on the held-out text rises by "
+        f"{nats(parts['attention'])} per token, without its MLP by {nats(parts['mlp'])}"
+        for name, parts in cost.items()
+    ]
+    return [
+        f"Position against content, in the same contexts: {joined(follows)}.",
+        f"What each is worth: {joined(worth)}.",
+    ]
+
+
+def side_by_side_rows(first: Choice, last: Choice) -> list[tuple[str, str, str]]:
+    """Return the rows of a table that sets the first block's choice against the last one's."""
+    rows = [
+        (label, f"{first.number(name):.3f}", f"{last.number(name):.3f}")
+        for label, name in NUMBERS.items()
+    ]
+    rows.append(("attended to most", f"“{most_attended(first)}”", f"“{most_attended(last)}”"))
+    for name, label in SHORT.items():
+        found = (first.measure(name), last.measure(name))
+        a, b = (f"“{row['top_word']}” ({row['top_effect']:+.3f})" for row in found)
+        rows.append((f"mattered most by {label}", a, b))
+    for name, label in SHORT.items():
+        c, d = (
+            "–" if math.isnan(value) else f"{value:+.2f}"
+            for value in (float(one.measure(name)["words_correlation"]) for one in (first, last))
+        )
+        rows.append((f"rank correlation of attention with {label}", c, d))
+    return rows

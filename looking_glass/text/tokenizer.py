@@ -1,0 +1,147 @@
+"""GPT-2's byte-pair encoding from local tables, and which tokens make up which word."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import tiktoken
+from tiktoken.load import data_gym_to_mergeable_bpe_ranks
+
+from looking_glass.pipeline.errors import InputError
+
+# Radford et al. 2019, encoder.py: contractions, words, numbers and signs, each with the one space
+# before it. The published pattern; tiktoken's own is the same language, written to run faster.
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+END_OF_TEXT = "<|endoftext|>"
+
+
+@dataclass(frozen=True)
+class Word:
+    """A whitespace-separated piece of text and the tokens `start` to `stop` (exclusive) in it.
+
+    White space belongs to the word that follows it, as in GPT-2's tokens, or to the last word.
+    """
+
+    text: str
+    start: int
+    stop: int
+
+
+class Tokenizer:
+    """Text ↔ tokens. Ordinary text only: `<|endoftext|>` in a book is not the special token."""
+
+    def __init__(self, vocab: Path, merges: Path) -> None:
+        """Read `encoder.json` and `vocab.bpe` (or Hugging Face's names for the same files)."""
+        # The loader caches by path in a temporary folder: with the hashes of what lies here now it
+        # cannot return another file that once lay at the same path.
+        try:
+            ranks = data_gym_to_mergeable_bpe_ranks(
+                str(merges),
+                str(vocab),
+                vocab_bpe_hash=_sha256(merges),
+                encoder_json_hash=_sha256(vocab),
+            )
+        except (AssertionError, AttributeError, KeyError, ValueError) as error:
+            raise InputError(
+                f"{vocab} and {merges}: GPT-2's encoder.json and vocab.bpe are required, "
+                f"these two do not belong together ({type(error).__name__}): check download's "
+                "sources"
+            ) from None
+        self._encoding = tiktoken.Encoding(
+            "gpt2",
+            pat_str=GPT2_PATTERN,
+            mergeable_ranks=ranks,
+            special_tokens={END_OF_TEXT: len(ranks)},
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens, the one special token included."""
+        return self._encoding.n_vocab
+
+    def token_bytes(self) -> list[bytes]:
+        """Return the bytes of every token, by id; the special token's are its name."""
+        special = END_OF_TEXT.encode()
+        n = self.vocab_size - 1
+        return [*(self._encoding.decode_single_token_bytes(i) for i in range(n)), special]
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of `text`."""
+        return self._encoding.encode_ordinary(text)
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Return the tokens of a `text` that is to be continued.
+
+        GPT-2's encoder looks ahead over white space: at the end of a text two line breaks are one
+        token, yet before a word they are two, and a last space belongs to the word to come. A
+        model has met only the second, so white space at the end is encoded as before a word.
+        """
+        if text != text.rstrip():
+            return self.encode(text + "x")[:-1]
+        return self.encode(text)
+
+    def decode(self, tokens: list[int]) -> str:
+        """Return the text of `tokens`; bytes that are no UTF-8 show as U+FFFD."""
+        return self._encoding.decode(tokens)
+
+    def decode_each(self, tokens: list[int]) -> list[str]:
+        r"""Return each token's own text; a part of a character shows as bytes, such as `\xf0`."""
+        return [_readable(self._encoding.decode_single_token_bytes(token)) for token in tokens]
+
+    def n_bytes(self, tokens: list[int]) -> int:
+        """Return how many bytes of UTF-8 `tokens` stand for."""
+        return len(self._encoding.decode_bytes(tokens))
+
+    def words(self, tokens: list[int]) -> list[Word]:
+        """Return the words of the text of `tokens`, together covering every token once.
+
+        A token that holds the end of one word and the start of another (GPT-2 has none) would go
+        to the first. Text that is white space alone is one word of that text.
+        """
+        pieces = self._encoding.decode_tokens_bytes(tokens)
+        ends = _word_ends(b"".join(pieces))
+        words: list[Word] = []
+        start = position = 0
+        for index, piece in enumerate(pieces, start=1):
+            position += len(piece)
+            if len(words) < len(ends) - 1 and position >= ends[len(words)]:
+                words.append(self._word(tokens, start, index))
+                start = index
+        if start < len(tokens):
+            words.append(self._word(tokens, start, len(tokens)))
+        return words
+
+    def _word(self, tokens: list[int], start: int, stop: int) -> Word:
+        text = self.decode(tokens[start:stop])
+        return Word(text.strip() or text, start, stop)
+
+
+def _word_ends(content: bytes) -> list[int]:
+    """Return the offset in bytes just after each whitespace-separated piece of `content`."""
+    text = content.decode("utf-8", "surrogateescape")  # it may end within a character
+    ends: list[int] = []
+    position = seen = 0
+    for match in re.finditer(r"\S+", text):
+        position += len(text[seen : match.end()].encode("utf-8", "surrogateescape"))
+        seen = match.end()
+        ends.append(position)
+    return ends
+
+
+def _readable(content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "".join(f"\\x{byte:02x}" for byte in content)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): run dvc repro download"
+        ) from None

@@ -1,0 +1,64 @@
+"""Training that starts from another model's weights: any GPT-2 in Hugging Face's format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from looking_glass.pipeline.errors import InputError
+from looking_glass.gpt.model import CONFIG_FILE, GPT, WEIGHTS_FILE, load_checkpoint
+
+FROM_SCRATCH = "scratch"  # model.init: no other model's weights
+# What must be the same in both, by its name in section `model`.
+SHAPE = ("n_layer", "n_head", "n_embd", "tie_weights")
+
+
+def checkpoint_files(init: str) -> list[Path]:
+    """Return the files that decide what `model.init` starts from; raise `InputError` if missing."""
+    if init == FROM_SCRATCH:
+        return []
+    files = [Path(init) / CONFIG_FILE, Path(init) / WEIGHTS_FILE]
+    for path in files:
+        if not path.is_file():
+            raise InputError(
+                f"model.init: must be {FROM_SCRATCH} or a directory with {CONFIG_FILE} and "
+                f"{WEIGHTS_FILE}, {path} is not there: correct the path, or save the model with "
+                "transformers' save_pretrained"
+            )
+    return files
+
+
+@torch.no_grad()
+def start_from(model: GPT, directory: Path) -> None:
+    """Give `model` the weights of the GPT-2 in `directory`, of its positions the first that fit.
+
+    Raises `InputError`, naming the key, unless both have the same shape; only the block of the one
+    in `directory` may be longer.
+    """
+    checkpoint_files(str(directory))
+    theirs = load_checkpoint(directory)
+    ours, found = model.config, theirs.config
+    if found.vocab_size != ours.vocab_size:
+        raise InputError(
+            f"model.init: the vocabulary must be the encoder's {ours.vocab_size} tokens, "
+            f"{directory} has {found.vocab_size}: choose a GPT-2 with this encoder"
+        )
+    for key in SHAPE:
+        if getattr(found, key) != getattr(ours, key):
+            raise InputError(_differs(key, getattr(ours, key), directory, getattr(found, key)))
+    if found.block_size < ours.block_size:
+        raise InputError(_differs("block_size", ours.block_size, directory, found.block_size))
+    weights = theirs.state_dict()
+    positions = "transformer.wpe.weight"
+    weights[positions] = weights[positions][: ours.block_size]
+    for name, parameter in model.named_parameters():
+        parameter.copy_(weights[name])
+
+
+def _differs(key: str, ours: object, directory: Path, found: object) -> str:
+    rule = "must be at most" if key == "block_size" else "must be"
+    return (
+        f"model.{key}: {rule} {found}, which the checkpoint in model.init ({directory}) has, "
+        f"got {ours}: change it, or choose another checkpoint"
+    )
