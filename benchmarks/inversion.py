@@ -34,7 +34,9 @@ from looking_glass.inversion.optimiser import (
     judge,
 )
 from looking_glass.inversion.tables import frontier_table, name_of, target_table
-from looking_glass.gpt.model import GPT, GPTConfig, ModelParams, load_checkpoint, save_checkpoint
+from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint
+from looking_glass.gpt.config import GPTConfig, ModelParams
+from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.tokenizer import Tokenizer
 from looking_glass.training.run import Training, TrainParams, train

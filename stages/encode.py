@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import (
     Corpus,
     EncodeParams,
@@ -14,8 +16,6 @@ from looking_glass.text.corpus import (
     unseen_rate,
     write_corpus,
 )
-from looking_glass.pipeline.errors import run_stage
-from looking_glass.pipeline.params import load_section
 from looking_glass.text.tokenizer import Tokenizer
 
 BOOK, VOCAB, MERGES = Path("data/book.txt"), Path("data/encoder.json"), Path("data/vocab.bpe")

@@ -16,7 +16,8 @@ import torch
 import yaml
 from filelock import FileLock
 
-from looking_glass.gpt.model import GPT, GPTConfig
+from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.model import GPT
 from looking_glass.text.sources import DownloadParams, fetch_all
 from tests import tiny_project
 from tests.tiny_project import ROOT

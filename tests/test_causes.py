@@ -35,7 +35,8 @@ from looking_glass.attention.interventions import (
     replacements,
     single,
 )
-from looking_glass.gpt.model import GPT, GPTConfig
+from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.model import GPT
 from tests.conftest import make_model
 
 CONTEXTS = torch.tensor([[3, 60, 8, 11, 5], [9, 9, 1, 70, 2]])

@@ -9,7 +9,8 @@ from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWa
 
 from looking_glass.gpt.decoding import DIGITS, EDGE, Cache, Sampling, draw, draw_sentences
 from looking_glass.likelihood.scores import score
-from looking_glass.gpt.model import GPT, generate_greedy
+from looking_glass.gpt.generation import generate_greedy
+from looking_glass.gpt.model import GPT
 from tests.conftest import make_model
 
 PIECES = [chr(ord("A") + i % 26) for i in range(97)]

@@ -25,7 +25,9 @@ from looking_glass.inversion.optimiser import (
     nearest_rows,
     target_logits,
 )
-from looking_glass.gpt.model import GPT, generate_greedy, save_checkpoint, weights_sha256
+from looking_glass.gpt.checkpoint import save_checkpoint, weights_sha256
+from looking_glass.gpt.generation import generate_greedy
+from looking_glass.gpt.model import GPT
 from tests.conftest import make_model
 
 TARGET = torch.tensor([5, 90, 17, 5, 33])

@@ -19,7 +19,8 @@ from looking_glass.likelihood.scores import (
     word_starters,
     word_surprisals,
 )
-from looking_glass.gpt.model import GPT, save_checkpoint
+from looking_glass.gpt.checkpoint import save_checkpoint
+from looking_glass.gpt.model import GPT
 from looking_glass.text.tokenizer import Tokenizer, Word
 from tests.conftest import make_model
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from looking_glass.text.memorisation import longest_verbatim_run, ngrams, verbatim_share
-from looking_glass.gpt.model import sample_tokens
+from looking_glass.gpt.generation import sample_tokens
 from looking_glass.training.run import train
 from tests.conftest import make_model
 from tests.test_training import song, start

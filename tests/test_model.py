@@ -16,17 +16,10 @@ from looking_glass.pipeline.artifacts import read_tensors, write_tensors
 from looking_glass.attention.patterns import trace
 from looking_glass.pipeline.errors import InputError
 from looking_glass.likelihood.scores import score
-from looking_glass.gpt.model import (
-    CONFIG_FILE,
-    GPT,
-    WEIGHTS_FILE,
-    GPTConfig,
-    ModelParams,
-    generate_greedy,
-    load_checkpoint,
-    save_checkpoint,
-    weights_sha256,
-)
+from looking_glass.gpt.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load_checkpoint, save_checkpoint, weights_sha256
+from looking_glass.gpt.config import GPTConfig, ModelParams
+from looking_glass.gpt.generation import generate_greedy
+from looking_glass.gpt.model import GPT
 from tests.conftest import make_model
 from tests.tiny_project import ROOT
 

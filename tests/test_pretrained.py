@@ -11,7 +11,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from looking_glass.pipeline.errors import InputError
 from looking_glass.gpt.loss import mean_loss
-from looking_glass.gpt.model import GPT, GPTConfig, load_checkpoint, save_checkpoint
+from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint
+from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.model import GPT
 from looking_glass.training.pretrained import checkpoint_files, start_from
 from looking_glass.training.run import Training, train
 from tests.test_training import BYTES, SHAPE, noise, settings

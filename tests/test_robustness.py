@@ -7,7 +7,7 @@ import torch
 
 from looking_glass.inversion import robustness
 from looking_glass.inversion.optimiser import SearchParams, judge, say
-from looking_glass.gpt.model import generate_greedy
+from looking_glass.gpt.generation import generate_greedy
 from looking_glass.inversion.search import search
 from tests.conftest import make_model
 

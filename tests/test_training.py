@@ -19,14 +19,9 @@ from looking_glass.text.corpus import Corpus
 from looking_glass.pipeline.errors import InputError
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.mingpt import build_mingpt
-from looking_glass.gpt.model import (
-    GPT,
-    GPTConfig,
-    Transformer,
-    load_checkpoint,
-    save_checkpoint,
-    weights_sha256,
-)
+from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint, weights_sha256
+from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.model import GPT, Transformer
 from looking_glass.training.resume import Scratch, fingerprint
 from looking_glass.training.run import (
     Batches,

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from looking_glass.attention.patterns import rank_correlations
-from looking_glass.attention.attribution import carried, direct, interval, overlap, parts_of, top_agreement
-from looking_glass.text.corpus import Tokens
-from looking_glass.pipeline.errors import InputError
-from looking_glass.attention.interventions import Choices, Span, choose, knock_outs, replacements, single
+from looking_glass.attention.choices import Choices, choose
+from looking_glass.attention.measures import Measures
+from looking_glass.attention.patterns import overlap
 from looking_glass.gpt.model import GPT
-
-Measures = dict[str, Tensor]  # each (N, S): contexts by sources
+from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.statistics import mean_interval, rank_correlations
+from looking_glass.text.corpus import Tokens
 
 
 def sample_contexts(tokens: Tokens, n: int, length: int, generator: torch.Generator) -> Tensor:
@@ -34,37 +30,6 @@ def sample_contexts(tokens: Tokens, n: int, length: int, generator: torch.Genera
     starts = torch.randint(last_start + 1, (n, 1), generator=generator)
     ids = torch.from_numpy(np.asarray(tokens).astype(np.int64))
     return ids[starts + torch.arange(length)]
-
-
-@torch.no_grad()
-def measure(
-    model: GPT,
-    choices: Choices,
-    block: int,
-    matched: Tensor,
-    sources: Sequence[Span] | None = None,
-) -> Measures:
-    """Return the attention of each source in one block, and every measure of what it caused.
-
-    The sources are every position, or ranges of positions (start, stop).
-    """
-    blocks = list(range(model.config.n_layer))
-    spans = sources or single(choices.contexts.shape[1])
-    row = choices.patterns[block].mean(dim=1)  # (N, T)
-    norms, added = [], []
-    for context, chosen in zip(choices.contexts, choices.chosen, strict=True):
-        parts = parts_of(model, context)
-        sent = carried(parts, block, spans)  # (S, C)
-        norms.append(sent.norm(dim=-1))
-        added.append(direct(model, parts, sent, int(chosen)))
-    return {
-        "attention": torch.stack([row[:, start:stop].sum(dim=1) for start, stop in spans], dim=1),
-        "knock_out": knock_outs(model, choices, [block], sources=spans),
-        "knock_out_all_blocks": knock_outs(model, choices, blocks, sources=spans),
-        "replacement": replacements(model, choices, matched, spans),
-        "weighted_norm": torch.stack(norms),
-        "direct": torch.stack(added),
-    }
 
 
 def agreement_table(measured: Measures, generator: torch.Generator) -> pd.DataFrame:
@@ -84,7 +49,7 @@ def agreement_table(measured: Measures, generator: torch.Generator) -> pd.DataFr
         effects = values.cpu()
         row: dict[str, object] = {"measure": name}
         for label, pattern in (("", attention), ("shuffled_", shuffled)):
-            mean, low, high = interval(rank_correlations(pattern, effects))
+            mean, low, high = mean_interval(rank_correlations(pattern, effects))
             row |= {f"{label}correlation": mean, f"{label}low": low, f"{label}high": high}
         row["same_top"] = float(top_agreement(attention, effects).mean())
         row["shuffled_same_top"] = float(top_agreement(shuffled, effects).mean())
@@ -93,8 +58,13 @@ def agreement_table(measured: Measures, generator: torch.Generator) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+def top_agreement(a: Tensor, b: Tensor) -> Tensor:
+    """Return for each row whether its largest entry is the same in both: (N, S) twice → (N,)."""
+    return (a.argmax(dim=1) == b.argmax(dim=1)).double()
+
+
 @torch.no_grad()
-def what_the_pattern_keeps(
+def pattern_overlap(
     model: GPT, choices: Choices, block: int, generator: torch.Generator
 ) -> dict[str, float]:
     """Return how much of a block's last row stays when the tokens do not: means over contexts.
@@ -123,14 +93,3 @@ def what_the_pattern_keeps(
         "of_position": mean_overlap(row, replaced_row),
         "of_content": mean_overlap(row, followed),
     }
-
-
-def mean_distance(row: Tensor) -> float:
-    """Return how many positions back a row (T,) of the last position looks, on average."""
-    back = torch.arange(len(row) - 1, -1, -1, dtype=torch.float64)
-    return float((row.double().cpu() * back).sum())
-
-
-def finite(value: float) -> float | None:
-    """Return `value`, or None where it is no number, which JSON cannot hold."""
-    return value if math.isfinite(value) else None

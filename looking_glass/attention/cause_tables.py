@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
-import torch
 from torch import Tensor
 
-from looking_glass.attention.patterns import Sentence, rank_correlation
-from looking_glass.attention.attribution import direct, direct_constant, parts_of, provenance
-from looking_glass.text.corpus import Corpus, Tokens
-from looking_glass.attention.interventions import Choices, Span, knock_outs, logits_without, matched_tokens
+from looking_glass.attention.attribution import direct, direct_constant, parts_of
+from looking_glass.attention.choices import Choices
+from looking_glass.attention.continuation import Continuation
+from looking_glass.attention.interventions import Span, knock_outs, logits_without
+from looking_glass.attention.traced import TracedSentence
 from looking_glass.gpt.model import GPT
-from looking_glass.training.token_table import form_features
+from looking_glass.pipeline.statistics import rank_correlation
+from looking_glass.text.corpus import Tokens
+from looking_glass.text.overlap import provenance
 from looking_glass.text.tokenizer import Tokenizer
 
 N_ALTERNATIVES = 10
@@ -83,7 +87,7 @@ def part_table(model: GPT, choices: Choices) -> pd.DataFrame:
     )
 
 
-def provenance_table(sentence: Sentence, text: Tokens, tokenizer: Tokenizer) -> pd.DataFrame:
+def provenance_table(sentence: Continuation, text: Tokens, tokenizer: Tokenizer) -> pd.DataFrame:
     """Return what follows the longest end of the context that the training text holds."""
     context = sentence.tokens[: sentence.predicting + 1]
     found = provenance(context, text)
@@ -112,37 +116,16 @@ def alternatives(logits: Tensor, tokenizer: Tokenizer) -> pd.DataFrame:
 
 
 def removal_table(
-    model: GPT,
-    choices: Choices,
-    block: int,
-    spans: list[Span],
-    words: list[str],
-    tokenizer: Tokenizer,
+    model: GPT, traced: TracedSentence, blocks: Sequence[int], scope: str, tokenizer: Tokenizer
 ) -> pd.DataFrame:
-    """Return the most probable tokens without each word: in this block, and in all blocks."""
-    scopes = {"this block": [block], "all blocks": list(range(model.config.n_layer))}
+    """Return the most probable tokens without each word in the attention of `blocks`."""
+    context, spans = traced.choices.contexts[0], traced.spans
+    logits = logits_without(model, context, blocks, sources=spans)  # (S, V)
     tables = []
-    for scope, blocks in scopes.items():
-        logits = logits_without(model, choices.contexts[0], blocks, sources=spans)  # (S, V)
-        for index, word in enumerate(words[: len(spans)]):
-            table = alternatives(logits[index].cpu(), tokenizer)
-            table.insert(0, "removed", word)
-            table.insert(0, "word", index)
-            table.insert(0, "scope", scope)
-            tables.append(table)
+    for index, word in enumerate(traced.words[: len(spans)]):
+        table = alternatives(logits[index].cpu(), tokenizer)
+        table.insert(0, "removed", word)
+        table.insert(0, "word", index)
+        table.insert(0, "scope", scope)
+        tables.append(table)
     return pd.concat(tables)
-
-
-def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
-    """Return for each token the one that replaces it: of its kind, and about as frequent: (V,).
-
-    Only tokens of the training text take part: what the model never met is no fair replacement.
-    """
-    counts = torch.bincount(
-        torch.from_numpy(corpus.train.astype("int64")), minlength=corpus.vocab_size
-    )
-    pieces = tokenizer.token_bytes()
-    kinds = [form_features(rank, content)[0] for rank, content in enumerate(pieces)]
-    matched, seen = torch.arange(corpus.vocab_size), counts.nonzero()[:, 0]
-    matched[seen] = seen[matched_tokens(counts[seen], [kinds[token] for token in seen.tolist()])]
-    return matched

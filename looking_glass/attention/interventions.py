@@ -6,72 +6,18 @@ A source is a position, or a range of them, that the last position of a context 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from looking_glass.attention.patterns import trace_hidden
-from looking_glass.text.corpus import Tokens
+from looking_glass.attention.choices import Choices, last_logits
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
+from looking_glass.text.corpus import Tokens
 
 Span = tuple[int, int]  # of positions: start, stop
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What was chosen after each of N contexts of T tokens."""
-
-    contexts: Tensor  # (N, T)
-    chosen: Tensor  # (N,): the token that is explained
-    second: Tensor  # (N,): the most probable other one
-    log_probs: Tensor  # (N,) nats: of the chosen one
-    margins: Tensor  # (N,): chosen logit minus second
-    patterns: list[Tensor]  # a block each: the last row, (N, nh, T)
-
-    def chunk(self, n: int) -> list[Choices]:
-        """Return them in at most `n` shares."""
-        shares = torch.arange(len(self.contexts), device=self.contexts.device).chunk(n)
-        return [
-            Choices(
-                contexts=self.contexts[rows],
-                chosen=self.chosen[rows],
-                second=self.second[rows],
-                log_probs=self.log_probs[rows],
-                margins=self.margins[rows],
-                patterns=[pattern[rows] for pattern in self.patterns],
-            )
-            for rows in shares
-        ]
-
-
-@torch.no_grad()
-def choose(model: GPT, contexts: Tensor, chosen: Tensor | None = None) -> Choices:
-    """Return the model's choice after each of `contexts` (N, T), or how it sees those given (N,).
-
-    Unless given, the choice is the most probable token.
-    """
-    logits, patterns = _last_logits(model, model.embed(contexts), {})
-    if chosen is None:
-        chosen = logits.argmax(dim=-1)
-    log_probs = logits.log_softmax(dim=-1)
-    others = logits.scatter(1, chosen[:, None], -math.inf)
-    second = others.argmax(dim=-1)
-    return Choices(
-        contexts=contexts,
-        chosen=chosen,
-        second=second,
-        log_probs=_at(log_probs, chosen),
-        margins=_at(logits, chosen) - _at(logits, second),
-        patterns=[pattern[:, :, -1] for pattern in patterns],
-    )
-
-
-def _at(values: Tensor, tokens: Tensor) -> Tensor:
-    return values.gather(1, tokens[:, None])[:, 0]
 
 
 def single(length: int) -> list[Span]:
@@ -99,7 +45,7 @@ def logits_without(
     for index, (start, stop) in enumerate(spans):
         removed[index, head or 0, -1, start:stop] = True
     x = model.embed(context).expand(len(spans), -1, -1)
-    return _last_logits(model, x, dict.fromkeys(blocks, removed))[0]
+    return last_logits(model, x, dict.fromkeys(blocks, removed))[0]
 
 
 def knock_outs(
@@ -137,46 +83,12 @@ def replacements(
         changed = context.repeat(len(spans), 1)  # (S, T)
         for row, (start, stop) in enumerate(spans):
             changed[row, start:stop] = matched[context[start:stop]]
-        logits, _ = _last_logits(model, model.embed(changed), {})
+        logits, _ = last_logits(model, model.embed(changed), {})
         chosen = choices.chosen[index]
         own = logits[:, chosen].clone()
         logits[:, chosen] = -math.inf
         effects.append(choices.margins[index] - (own - logits.amax(dim=1)))
     return torch.stack(effects)
-
-
-@torch.no_grad()
-def _last_logits(
-    model: GPT, x: Tensor, removed: Mapping[int, Tensor]
-) -> tuple[Tensor, list[Tensor]]:
-    """Return the logits at the last position, (B, V), and the patterns."""
-    hidden, patterns = trace_hidden(model, x, dict(removed))
-    logits: Tensor = model.lm_head(hidden[:, -1])
-    return logits, patterns
-
-
-def matched_tokens(counts: Tensor, kinds: Sequence[str]) -> Tensor:
-    """Return for each token another one of its kind that is nearest to it in frequency: (V,).
-
-    `counts` (V,) are occurrences in the training text. A token alone in its kind takes the one
-    nearest in frequency of any kind; of two as near the one that is more frequent.
-    """
-    matched = torch.empty(len(counts), dtype=torch.long)
-    groups: dict[str, list[int]] = {}
-    for token, kind in enumerate(kinds):
-        groups.setdefault(kind, []).append(token)
-    everyone = _by_count(counts, list(range(len(counts))))
-    for group in groups.values():
-        order = _by_count(counts, group)
-        for place, token in enumerate(order):
-            pool, at = (order, place) if len(order) > 1 else (everyone, everyone.index(token))
-            near = [pool[i] for i in (at - 1, at + 1) if 0 <= i < len(pool)]
-            matched[token] = min(near, key=lambda other: abs(counts[other] - counts[token]))
-    return matched
-
-
-def _by_count(counts: Tensor, tokens: list[int]) -> list[int]:
-    return sorted(tokens, key=lambda token: (-int(counts[token]), token))
 
 
 def loss_without(model: GPT, tokens: Tokens, block: int, part: Literal["attn", "mlp"]) -> float:

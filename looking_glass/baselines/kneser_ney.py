@@ -11,7 +11,10 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from looking_glass.text.corpus import Corpus
+
 Gram = tuple[int, ...]
+ORDERS = {"unigram": 1, "bigram": 2, "trigram": 3}
 
 
 class KneserNey:
@@ -81,3 +84,12 @@ def _counts_by_order(tokens: Sequence[int], order: int) -> list[Counter[Gram]]:
     for _ in range(order - 1):
         tables.append(Counter(gram[1:] for gram in tables[-1]))
     return tables[::-1]
+
+
+def baseline_losses(corpus: Corpus) -> dict[str, float]:
+    """Return the validation loss, in nats/token, of each of `ORDERS` counted on the training text."""
+    train, val = corpus.train.tolist(), corpus.val.tolist()
+    return {
+        name: KneserNey(train, order=order, vocab_size=corpus.vocab_size).mean_loss(val)
+        for name, order in ORDERS.items()
+    }

@@ -80,17 +80,16 @@ class Cache:
     @torch.no_grad()
     def feed(self, tokens: Tensor) -> Tensor:
         """Return the last LayerNorm's output for the next token of each: (B,) → (B, C)."""
-        transformer, t = self.model.transformer, self.length
-        x = (self.model.embed(tokens) + transformer.wpe.weight[t])[:, None]  # (B, 1, C)
-        for index, block in enumerate(transformer.blocks):
-            query, key, value = block.attn.query_key_value(block.ln_1(x))  # each (B, nh, 1, hs)
-            self.keys[index, :, :, t : t + 1], self.values[index, :, :, t : t + 1] = key, value
-            keys, values = (kept[index, :, :, : t + 1] for kept in (self.keys, self.values))
-            x = x + block.attn.project(F.scaled_dot_product_attention(query, keys, values))
-            x = x + block.mlp(block.ln_2(x))
+        t = self.length
+
+        def attend(block: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            self.keys[block, :, :, t : t + 1], self.values[block, :, :, t : t + 1] = key, value
+            keys, values = (kept[block, :, :, : t + 1] for kept in (self.keys, self.values))
+            return F.scaled_dot_product_attention(query, keys, values)  # (B, nh, 1, hs)
+
+        hidden = self.model.hidden(self.model.embed(tokens)[:, None], attend, start=t)  # (B, 1, C)
         self.length = t + 1
-        out: Tensor = transformer.ln_f(x)[:, 0]
-        return out
+        return hidden[:, 0]
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these of the sequences, in this order; a row may come more than once."""

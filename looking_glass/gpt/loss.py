@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from looking_glass.text.corpus import Tokens
 from looking_glass.gpt.model import GPT
+from looking_glass.text.corpus import Tokens
 
 EVALUATION_BATCH = 8  # blocks: 8 x 64 positions of 50,257 logits are 103 MB
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 
+from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
-from looking_glass.gpt.model import GPT, GPTConfig
 
 
 def build_mingpt(config: GPTConfig) -> GPT:

@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor
 
-from looking_glass.inversion.optimiser import say
 from looking_glass.gpt.model import GPT
+from looking_glass.inversion.judging import say
 
 HALVINGS = 14  # of the noise's range of scales, 10⁻⁴ to 10⁴ of the vectors' own: to 0.1 %
 

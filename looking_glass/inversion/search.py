@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from looking_glass.inversion.optimiser import SearchParams, target_logits
 from looking_glass.gpt.model import GPT
+from looking_glass.inversion.params import SearchParams
+from looking_glass.inversion.readings import target_logits
 
 BEST = 128  # exchanges that a position is offered, as its gradient ranks them
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,35 +11,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from looking_glass.inversion.ceiling import Ceilings
-from looking_glass.inversion.optimiser import PARALLEL, Inversion, Verdict, judge, nearest_rows
 from looking_glass.gpt.model import GPT
+from looking_glass.inversion.inverted import Inverted, best_restart
+from looking_glass.inversion.judging import Verdict, judge
+from looking_glass.inversion.neighbours import nearest_rows, nearest_tokens
+from looking_glass.inversion.optimiser import Inversion
+from looking_glass.inversion.readings import PARALLEL, Reading
 from looking_glass.text.tokenizer import Tokenizer
 
-NEAREST = 3  # tokens named for each vector
 YES_NO = {True: "yes", False: "no", None: "not decided"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sentence:
-    """A sentence to be said, and what was found for it in each reading, by prefix length."""
-
-    name: str  # "sentence", "control_1", …, "random"
-    text: str
-    tokens: list[int]
-    ceilings: Ceilings
-    found: Mapping[int, Inversion]
-    verdicts: Mapping[int, Verdict]
-
-
-def name_of(k: int) -> str:
-    """Return what a reading is called in files and metrics."""
-    return "parallel" if k == PARALLEL else f"prefix_{k}"
-
-
-def best_restart(verdict: Verdict) -> int:
-    """Return the restart with the lowest loss."""
-    return int(verdict.log_probs.mean(dim=1).argmax())
 
 
 def summary(inversion: Inversion, verdict: Verdict) -> dict[str, Any]:
@@ -59,7 +38,7 @@ def summary(inversion: Inversion, verdict: Verdict) -> dict[str, Any]:
 
 def overall(lowest: float, reached: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Return the few numbers by which runs are compared: the parallel reading, the best prefix."""
-    parallel = name_of(PARALLEL)
+    parallel = PARALLEL.name
     prefixes = [found for name, found in reached.items() if name != parallel]
     numbers = {
         "inversion_lowest_possible_loss": lowest,
@@ -73,7 +52,13 @@ def overall(lowest: float, reached: Mapping[str, Mapping[str, Any]]) -> dict[str
     return numbers
 
 
-def frontier_table(sentences: Sequence[Sentence]) -> pd.DataFrame:
+def reading_table(reached: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return a row per reading of the sentence: what it reached, and how robustly."""
+    rows = [{"reading": name, **found} for name, found in reached.items()]
+    return pd.DataFrame(rows).astype({"first_exact_step": "Int64"})
+
+
+def frontier_table(sentences: Sequence[Inverted]) -> pd.DataFrame:
     """Return a row per sentence and reading: its metrics beside the ceiling. Losses in nats/token.
 
     `lowest_possible_loss` is what no input can go below, by the proved upper bounds.
@@ -82,31 +67,31 @@ def frontier_table(sentences: Sequence[Sentence]) -> pd.DataFrame:
         {
             "sentence": sentence.name,
             "text": sentence.text,
-            "reading": name_of(k),
-            "vectors": k or len(sentence.tokens),
+            "reading": reading.name,
+            "vectors": reading.n_vectors(len(sentence.tokens)),
             "restarts": len(verdict.exact),
-            **summary(sentence.found[k], verdict),
+            **summary(sentence.found[reading], verdict),
             "lowest_possible_loss": sentence.ceilings.lowest_loss,
         }
         for sentence in sentences
-        for k, verdict in sentence.verdicts.items()
+        for reading, verdict in sentence.verdicts.items()
     ).astype({"first_exact_step": "Int64"})
 
 
-def loss_table(found: Mapping[int, Inversion], lengths: Sequence[int]) -> pd.DataFrame:
+def loss_table(found: Mapping[Reading, Inversion], readings: Sequence[Reading]) -> pd.DataFrame:
     """Return a row per check: each reading's mean loss over its restarts, in nats/token.
 
     A reading that did not fit in the block has an empty column.
     """
     curves = {
-        name_of(k): pd.Series(f.losses.mean(dim=1).numpy(), index=f.steps.tolist())
-        for k, f in found.items()
+        reading.name: pd.Series(f.losses.mean(dim=1).numpy(), index=f.steps.tolist())
+        for reading, f in found.items()
     }
-    table = pd.DataFrame(curves).reindex(columns=[name_of(k) for k in lengths])
+    table = pd.DataFrame(curves).reindex(columns=[reading.name for reading in readings])
     return table.rename_axis("step").reset_index()
 
 
-def step_table(sentence: Sentence, texts: Sequence[str]) -> pd.DataFrame:
+def step_table(sentence: Inverted, texts: Sequence[str]) -> pd.DataFrame:
     """Return a row per check and target token of the parallel reading: its mean log-probability."""
     found = sentence.found[PARALLEL]
     means = found.log_probs.mean(dim=1)  # (checks, n)
@@ -121,20 +106,20 @@ def step_table(sentence: Sentence, texts: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def appearance_table(sentence: Sentence, tokenizer: Tokenizer) -> pd.DataFrame:
+def appearance_table(sentence: Inverted, tokenizer: Tokenizer) -> pd.DataFrame:
     """Return a row per reading, check and position of its best restart: what the model said then.
 
     After a prefix that is what it said next after the sentence's own words so far.
     """
     tables = []
-    for k, found in sentence.found.items():
-        best = best_restart(sentence.verdicts[k])
+    for reading, found in sentence.found.items():
+        best = best_restart(sentence.verdicts[reading])
         said = found.first[:, best]  # (checks, n)
         checks, n = said.shape
         tables.append(
             pd.DataFrame(
                 {
-                    "reading": name_of(k),
+                    "reading": reading.name,
                     "step": np.repeat(found.steps.numpy(), n),
                     "position": np.tile(np.arange(n), checks),
                     "said": tokenizer.decode_each(said.flatten().tolist()),
@@ -146,25 +131,25 @@ def appearance_table(sentence: Sentence, tokenizer: Tokenizer) -> pd.DataFrame:
     return pd.concat(tables)
 
 
-def restart_table(sentence: Sentence, tokenizer: Tokenizer) -> pd.DataFrame:
+def restart_table(sentence: Inverted, tokenizer: Tokenizer) -> pd.DataFrame:
     """Return a row per reading and restart: what the model said, and how surely."""
     return pd.DataFrame(
         {
-            "reading": name_of(k),
+            "reading": reading.name,
             "restart": restart,
             "exact": int(verdict.exact[restart]),
             "loss": -float(verdict.log_probs[restart].mean()),
             "smallest_gap": float(verdict.gaps[restart].min()),
-            "first_exact_step": int(sentence.found[k].first_exact_step[restart]),
+            "first_exact_step": int(sentence.found[reading].first_exact_step[restart]),
             "said": tokenizer.decode(verdict.said[restart].tolist()),
         }
-        for k, verdict in sentence.verdicts.items()
+        for reading, verdict in sentence.verdicts.items()
         for restart in range(len(verdict.exact))
     )
 
 
 def target_table(
-    model: GPT, tokenizer: Tokenizer, sentence: Sentence, counts: np.ndarray[Any, Any]
+    model: GPT, tokenizer: Tokenizer, sentence: Inverted, counts: np.ndarray[Any, Any]
 ) -> pd.DataFrame:
     """Return a row per target token: what could be reached, what was, and what stands in the way.
 
@@ -198,46 +183,30 @@ def target_table(
             "unaided_rank": pd.array(unaided_rank, dtype="Int64"),
         }
     )
-    for k, verdict in sentence.verdicts.items():
+    for reading, verdict in sentence.verdicts.items():
         best = best_restart(verdict)
-        table[name_of(k)] = verdict.log_probs[best].exp().tolist()
-        table[f"{name_of(k)}_step"] = sentence.found[k].first_right_step[best].tolist()
+        table[reading.name] = verdict.log_probs[best].exp().tolist()
+        table[f"{reading.name}_step"] = sentence.found[reading].first_right_step[best].tolist()
     return table
 
 
-@torch.no_grad()
-def nearest_tokens(model: GPT, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the tokens whose embeddings lie nearest to `vectors` (k, C): ids, distances (k, 3)."""
-    distances = torch.cdist(vectors.to(model.device), model.transformer.wte.weight)
-    nearest = distances.topk(min(NEAREST, distances.shape[1]), largest=False)
-    return nearest.indices, nearest.values
-
-
-@torch.no_grad()
-def usual_distance(model: GPT, tokens: Tensor) -> float:
-    """Return the median distance from the embeddings of `tokens` to their nearest others'."""
-    rows = model.embed(tokens.to(model.device))
-    nearest = torch.cdist(rows, model.transformer.wte.weight).topk(2, largest=False).values
-    return float(nearest[:, 1].median())
-
-
-def word_table(model: GPT, tokenizer: Tokenizer, sentence: Sentence, usual: float) -> pd.DataFrame:
+def word_table(model: GPT, tokenizer: Tokenizer, sentence: Inverted, scale: float) -> pd.DataFrame:
     """Return a row per vector of each reading's best restart: the nearest tokens, and how near.
 
-    `distance` is in units of `usual`, the median distance between neighbours among the embeddings.
+    `distance` is in units of `scale`, the median distance between neighbours among the embeddings.
     """
     rows: list[dict[str, Any]] = []
-    for k, verdict in sentence.verdicts.items():
-        vectors = sentence.found[k].vectors[best_restart(verdict)]
+    for reading, verdict in sentence.verdicts.items():
+        vectors = sentence.found[reading].vectors[best_restart(verdict)]
         ids, distances = nearest_tokens(model, vectors)
         for position, near in enumerate(ids):
             named = dict(enumerate(tokenizer.decode_each(near.tolist()), start=1))
             rows.append(
                 {
-                    "reading": name_of(k),
+                    "reading": reading.name,
                     "vector": position,
                     "norm": float(vectors[position].norm()),
-                    "distance": float(distances[position, 0]) / usual,
+                    "distance": float(distances[position, 0]) / scale,
                     **{f"nearest_{place}": text for place, text in named.items()},
                 }
             )
@@ -245,7 +214,7 @@ def word_table(model: GPT, tokenizer: Tokenizer, sentence: Sentence, usual: floa
 
 
 @torch.no_grad()
-def map_table(model: GPT, tokenizer: Tokenizer, sentence: Sentence, cloud: Tensor) -> pd.DataFrame:
+def map_table(model: GPT, tokenizer: Tokenizer, sentence: Inverted, cloud: Tensor) -> pd.DataFrame:
     """Return the plane on which the embeddings of tokens `cloud` spread most, and who lies where.
 
     A row per token of the cloud, target token and learned vector (best restart): kind, text, x, y.
@@ -259,10 +228,10 @@ def map_table(model: GPT, tokenizer: Tokenizer, sentence: Sentence, cloud: Tenso
     target = model.embed(torch.tensor(sentence.tokens, device=model.device)).double().cpu()
     parts = [("embedding", embeddings, [""] * len(cloud))]
     parts.append(("target", target, tokenizer.decode_each(sentence.tokens)))
-    for k, verdict in sentence.verdicts.items():
-        vectors = sentence.found[k].vectors[best_restart(verdict)].double()
-        texts = tokenizer.decode_each(sentence.tokens) if k == PARALLEL else [""] * len(vectors)
-        parts.append((name_of(k), vectors, texts))
+    for reading, verdict in sentence.verdicts.items():
+        vectors = sentence.found[reading].vectors[best_restart(verdict)].double()
+        texts = tokenizer.decode_each(sentence.tokens) if reading.parallel else [""] * len(vectors)
+        parts.append((reading.name, vectors, texts))
     frames = []
     for kind, points, texts in parts:
         x, y = ((points - mean) @ axes.t()).t().numpy()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 from torch import Tensor
 
-CONFIDENCE = 1.96  # standard errors to each side: 95 %
+from looking_glass.pipeline.statistics import wilson_interval
 
 
 def reliability(confidence: Tensor, correct: Tensor, n_bins: int) -> pd.DataFrame:
@@ -25,7 +23,7 @@ def reliability(confidence: Tensor, correct: Tensor, n_bins: int) -> pd.DataFram
         n = int(inside.sum())
         if n:
             accuracy = float(correct[inside].double().mean())
-            low, high = wilson(accuracy, n)
+            low, high = wilson_interval(accuracy, n)
             rows.append(
                 {
                     "from": index / n_bins,
@@ -44,11 +42,3 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     """Return how far confidence and accuracy are apart, mean over tokens: 0 to 1."""
     gaps = (table["confidence"] - table["accuracy"]).abs() * table["tokens"]
     return float(gaps.sum() / table["tokens"].sum())
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share seen in n ≥ 1 trials."""
-    z = CONFIDENCE
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -52,11 +52,11 @@ def score(
     targets = torch.cat([ids[len(context) :], ids[-1:]])  # the last one has no target: it repeats
     begins = begins_word.to(hidden.device, torch.float64)
     columns = [
-        _look(model.lm_head(rows), wanted, begins)
+        _columns(model.lm_head(rows), wanted, begins)
         for rows, wanted in zip(_pieces(hidden), _pieces(targets), strict=True)
     ]
-    joined = [torch.cat(column).cpu() for column in zip(*columns, strict=True)]
-    own, ranks, entropies, largest, starts = joined
+    arrays = [torch.cat(column).cpu() for column in zip(*columns, strict=True)]
+    own, ranks, entropies, largest, starts = arrays
     N = len(tokens)
     return Scores(
         log_probs=own[:N],
@@ -86,7 +86,7 @@ def _windows(model: GPT, ids: Tensor, stride: int) -> Iterator[Tensor]:
         yield model.hidden(model.embed(ids[None, start:]))[0, block - stride :]
 
 
-def _look(logits: Tensor, targets: Tensor, begins: Tensor) -> tuple[Tensor, ...]:
+def _columns(logits: Tensor, targets: Tensor, begins: Tensor) -> tuple[Tensor, ...]:
     """Return the columns of `Scores` for logits (n, V) and targets (n,): five of (n,)."""
     own = logits.gather(-1, targets[:, None])  # (n, 1)
     ranks = (logits > own).sum(dim=-1) + 1

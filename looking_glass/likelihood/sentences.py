@@ -5,43 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 
-from looking_glass.text.corpus import Tokens
-from looking_glass.gpt.decoding import Sampling
+from looking_glass.likelihood.params import LogprobParams
 from looking_glass.pipeline.errors import InputError
-from looking_glass.pipeline.params import Section
+from looking_glass.text.corpus import Tokens
 from looking_glass.text.tokenizer import Tokenizer
 
 # A sentence ends with one of these signs, and whatever quotation marks or brackets it closes.
 _SENTENCE_END = re.compile(r"""[.!?]['"’”)\]]*\s*$""")
 PARAGRAPH = "\n\n"
-Made = Literal["sampled", "greedy", "shuffled", "held_out"]
-
-
-class LogprobParams(Section):
-    """Section `logprob`."""
-
-    prompt: str
-    seed: int = Field(ge=0)
-    temperature: float = Field(gt=0)
-    top_k: int | None = Field(ge=1)
-    top_p: float | None = Field(gt=0, le=1)
-    max_tokens: int = Field(ge=1)  # of a sampled sentence
-    samples: int = Field(ge=2)
-    compare: tuple[Made, ...]
-    sentences: tuple[str, ...]
-    stride: int = Field(ge=1)  # of the window over what the block cannot hold
-    bins: int = Field(ge=1, le=100)  # of the reliability diagram
-
-    @property
-    def sampling(self) -> Sampling:
-        """Return what is drawn from."""
-        return Sampling(temperature=self.temperature, top_k=self.top_k, top_p=self.top_p)
 
 
 @dataclass(frozen=True, kw_only=True)

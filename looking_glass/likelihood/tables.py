@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 import torch
 
-from looking_glass.text.corpus import Tokens
 from looking_glass.gpt.decoding import Drawn
 from looking_glass.likelihood.scores import Scores, naive_product, total, word_surprisals
 from looking_glass.likelihood.sentences import Sentence, sentence_length
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.corpus import Tokens
 from looking_glass.text.overlap import run_lengths
+from looking_glass.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)

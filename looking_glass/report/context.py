@@ -6,66 +6,60 @@ from typing import Any
 
 import pandas as pd
 
-from looking_glass.report.prose import likelihood as likelihood
 from looking_glass.report import page_data
-from looking_glass.report.prose.attention import compare_patterns, explain_trust, side_by_side_rows
-from looking_glass.report.prose.choice import (
-    Choice,
-    compare_blocks,
-    explain_choice,
-    explain_parts,
-    explain_provenance,
-)
-from looking_glass.report.figures.inversion import reading_label
-from looking_glass.report.prose.inversion import (
-    explain_ceiling,
-    explain_controls,
-    explain_readings,
-    explain_tokens,
-    explain_words,
-)
-from looking_glass.report.results import Results, first_sentence
+from looking_glass.report.prose import agreement, choice, inversion, likelihood
+from looking_glass.report.results import Choice, Results, first_sentence
 
 
-def inversion(results: Results, metrics: dict[str, Any]) -> dict[str, Any]:
+def about_inversion(results: Results, metrics: dict[str, Any]) -> dict[str, Any]:
     """Return what the template says of the inversion."""
     tokens, frontier = results.table("invert/tokens"), results.table("invert/frontier")
     tokens = tokens[tokens["sentence"] == "sentence"]
     limit, words = metrics["ceiling"], results.table("invert/words")
+    readings, replies = results.readings(), results.table("invert/replies")
     return {
-        "ceiling_text": explain_ceiling(limit, len(tokens)),
-        "readings_text": explain_readings(metrics["readings"], limit["lowest_possible_loss"]),
-        "tokens_text": explain_tokens(tokens),
-        "controls_text": explain_controls(frontier),
-        "words_text": explain_words(words, results.table("invert/replies"), tokens),
+        "ceiling_text": inversion.explain_ceiling(limit, len(tokens)),
+        "readings_text": inversion.explain_readings(
+            metrics["readings"], readings, limit["lowest_possible_loss"]
+        ),
+        "tokens_text": inversion.explain_tokens(tokens, readings),
+        "controls_text": inversion.explain_controls(frontier, readings),
+        "words_text": inversion.explain_words(words, replies, tokens, readings),
         "said": best_restarts(results.table("invert/restarts")),
         "targets": tokens.to_dict("records"),
         "readings": list(metrics["readings"]),
     }
 
 
-def attention(
+def about_attention(
     results: Results, pairs: list[tuple[Choice, Choice]], val_loss: float
 ) -> dict[str, Any]:
     """Return what the template says of attention: of each sentence, and of the blocks at large."""
     found = {name: results.details(f"attention/{name}") for name in ("first", "last")}
+    agreed = {name: results.table(f"attention/{name}/agreement") for name in found}
     trust = {
-        name: explain_trust(results.table(f"attention/{name}/agreement"), metrics["contexts"])
-        for name, metrics in found.items()
+        name: agreement.explain_trust(agreed[name], details["contexts"])
+        for name, details in found.items()
     }
     return {
         "sentences": [
             for_page(results, first, last, n) for n, (first, last) in enumerate(pairs, start=1)
         ],
         "trust": trust,
-        "patterns_text": compare_patterns(found["first"], found["last"], val_loss),
+        "patterns_text": agreement.compare_patterns(found["first"], found["last"], val_loss),
     }
 
 
 def for_page(results: Results, first: Choice, last: Choice, number: int) -> dict[str, Any]:
     """Return one sentence's choice as the template wants it."""
     chosen = str(last.alternatives["text"].iloc[0])
-    removals = results.of_prompt("last", "removals", number)
+    tokens = {
+        one.block: results.of_prompt(f"attention/{one.block}/tokens", number)
+        for one in (first, last)
+    }
+    removals = pd.concat(
+        results.of_prompt(f"{name}/removals", number) for name in ("attention/last", "choose")
+    )
     return {
         "number": number,
         "prompt": " ".join(last.words["text"].iloc[:10]),
@@ -77,28 +71,29 @@ def for_page(results: Results, first: Choice, last: Choice, number: int) -> dict
             for (scope, _, word), group in removals.groupby(["scope", "word", "removed"])
         ],
         "why": [
-            explain_parts(results.of_prompt("last", "parts", number)),
-            explain_provenance(results.of_prompt("last", "provenance", number), chosen),
+            choice.explain_parts(results.of_prompt("choose/parts", number)),
+            choice.explain_provenance(results.of_prompt("choose/provenance", number), chosen),
         ],
         "blocks": {
-            choice.block: {
-                "text": explain_choice(choice),
-                "tokens": results.of_prompt(choice.block, "tokens", number).to_dict("records"),
-                "predicting": choice.rows.iloc[0].to_dict(),
-                "own": choice.rows[choice.rows["row"] == "own"].iloc[0].to_dict(),
+            one.block: {
+                "text": choice.explain_choice(one),
+                "tokens": tokens[one.block].to_dict("records"),
+                "predicting": one.rows.iloc[0].to_dict(),
+                "own": one.rows[one.rows["row"] == "own"].iloc[0].to_dict(),
             }
-            for choice in (first, last)
+            for one in (first, last)
         },
-        "compare_text": compare_blocks(first, last),
-        "compare_rows": side_by_side_rows(first, last),
+        "compare_text": choice.compare_blocks(first, last),
+        "compare_rows": agreement.side_by_side_rows(first, last),
     }
 
 
 def live_data(results: Results, pairs: list[tuple[Choice, Choice]]) -> dict[str, Any]:
     """Return what the page's scripts work with."""
-    arrays = results.arrays("last")
+    arrays = results.choice_arrays()
     table = results.table("invert/appearance")
-    labels = {name: reading_label(name) for name in table["reading"].unique()}
+    readings = results.readings()
+    labels = {name: readings.label(name) for name in readings.names}
     return {
         "sentences": [
             page_data.explorer(arrays, number, last.words["text"].tolist())
@@ -108,7 +103,7 @@ def live_data(results: Results, pairs: list[tuple[Choice, Choice]]) -> dict[str,
     }
 
 
-def log_probabilities(
+def about_log_probabilities(
     results: Results, metrics: dict[str, Any], params: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what the template says of log-probabilities."""

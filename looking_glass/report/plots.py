@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from looking_glass.report.figures.style import visible
+from looking_glass.report.prose.phrases import visible
 
 # What ends a line to somebody's reader of text, beside those that `visible` has replaced.
 LINE_BREAK = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]")

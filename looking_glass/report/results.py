@@ -2,24 +2,77 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from looking_glass.pipeline.artifacts import read_csv, read_json, read_tensors
-from looking_glass.report.prose.choice import BlockName, Choice
+from looking_glass.report.readings import Readings, readings_in
+
+BlockName = Literal["first", "last"]
+ROW = "predicting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What one block attended to when the model chose the 11th word of one sentence."""
+
+    block: BlockName
+    rows: pd.DataFrame  # row, head, and their numbers
+    words: pd.DataFrame  # twelve rows: text, predicting_row, own_row, and every measure
+    measures: pd.DataFrame  # measure, correlations with attention, top_word, top_effect
+    alternatives: pd.DataFrame  # text, probability: what might have been chosen
+
+    @property
+    def eleventh(self) -> str:
+        """The word that was chosen."""
+        return str(self.words["text"].iloc[10])
+
+    def number(self, name: str, row: str = ROW) -> float:
+        """Return a number of one of the two rows, mean over heads."""
+        rows = self.rows
+        return float(rows.loc[(rows["row"] == row) & (rows["head"] == "mean"), name].iloc[0])
+
+    def measure(self, name: str) -> Any:
+        """Return what is known of one measure: its correlations, its top word and effect."""
+        return self.measures.set_index("measure").loc[name]
+
+    @property
+    def correlation(self) -> float | None:
+        """Return how attention ranks the words as their removal from the block does."""
+        found = float(self.measure("knock_out")["words_correlation"])
+        return found if math.isfinite(found) else None
+
+    @property
+    def largest_knock_out(self) -> float:
+        """Return what the choice loses at most without the block's attention to a word: nats."""
+        return float(self.words["knock_out"].max())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """The tables and arrays of a run."""
+    """The metrics, tables and arrays of a run."""
 
+    metrics_in: Path  # JSON, by stage
     tables: Path  # CSVs and details, by stage
     patterns: Path  # arrays of attention, by block
+    choices: Path  # arrays of what is the same in all blocks
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the numbers of each stage, by its name."""
+        encoded = read_json(self.metrics_in / "encode.json").items()
+        return {
+            "encode": {name.removeprefix("book_"): value for name, value in encoded},
+            "train": read_json(self.metrics_in / "train.json"),
+            "evaluate": read_json(self.metrics_in / "evaluate.json"),
+            "invert": self.inversion(),
+            "logprob": self.details("logprob"),
+        }
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table by its stage and name."""
@@ -29,24 +82,32 @@ class Results:
         """Return all the numbers of a stage, by its name."""
         return read_json(self.tables / name / "details.json")
 
-    def arrays(self, block: BlockName) -> dict[str, npt.NDArray[np.float32]]:
-        """Return what the attention stage kept of a block, by prompt."""
+    def patterns_of(self, block: BlockName) -> dict[str, npt.NDArray[np.float32]]:
+        """Return what the stage `attention` kept of a block, by prompt."""
         return read_tensors(self.patterns / block / "patterns.safetensors")
 
-    def of_prompt(self, block: BlockName, name: str, number: int) -> pd.DataFrame:
-        """Return the rows of a table about attention that are about one prompt."""
-        table = self.table(f"attention/{block}/{name}")
+    def choice_arrays(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return what the stage `choose` kept of all blocks, by prompt."""
+        return read_tensors(self.choices / "choices.safetensors")
+
+    def of_prompt(self, name: str, number: int) -> pd.DataFrame:
+        """Return the rows of a table about choices or attention that are about one prompt."""
+        table = self.table(name)
         return table[table["prompt"] == number].drop(columns="prompt").reset_index(drop=True)
 
     def choice(self, block: BlockName, number: int) -> Choice:
         """Return what was found about one block and one prompt."""
         return Choice(
             block=block,
-            rows=self.of_prompt(block, "rows", number),
-            words=self.of_prompt(block, "words", number),
-            measures=self.of_prompt(block, "measures", number),
-            alternatives=self.of_prompt(block, "alternatives", number),
+            rows=self.of_prompt(f"attention/{block}/rows", number),
+            words=self.of_prompt(f"attention/{block}/words", number),
+            measures=self.of_prompt(f"attention/{block}/measures", number),
+            alternatives=self.of_prompt("choose/alternatives", number),
         )
+
+    def readings(self) -> Readings:
+        """Return the readings of the inversion."""
+        return readings_in(self.table("invert/frontier"))
 
     def inversion(self) -> dict[str, Any]:
         """Return the ceiling of the sentence, and of each reading what it reached."""

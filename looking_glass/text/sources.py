@@ -72,7 +72,7 @@ class LocalSource(Section):
 Source = PackageSource | UrlSource | KaggleSource | LocalSource
 
 
-class Choices(Section):
+class Origins(Section):
     """The places where one file can be had: at most one of each kind."""
 
     package: PackageSource | None = None
@@ -94,10 +94,10 @@ class DownloadParams(Section):
     """Section `download`: which source to take, and every source that is on offer."""
 
     source: Kind
-    book: Choices
+    book: Origins
     tables_source: Kind
-    vocab: Choices
-    merges: Choices
+    vocab: Origins
+    merges: Origins
 
     def sources(self) -> dict[str, Source]:
         """Return the chosen source of each of the three files, by the file's name here."""

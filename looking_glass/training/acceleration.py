@@ -6,14 +6,13 @@ import importlib.util
 import os
 import shutil
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 
-from looking_glass.pipeline.errors import InputError
 from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.errors import InputError
+from looking_glass.training.params import Precision
 
-Precision = Literal["float32", "bfloat16"]
 CPP_COMPILERS = ("c++", "g++", "clang++")
 
 
@@ -50,7 +49,7 @@ def compile_blocks(model: GPT) -> None:
         block.compile()
 
 
-def as_written(compiled: bool) -> AbstractContextManager[object]:
+def uncompiled(compiled: bool) -> AbstractContextManager[object]:
     """Return a context in which the blocks run as they are written, though they be `compiled`.
 
     For evaluation: each of its shapes would be compiled anew, and its figures owe nothing to it.

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from looking_glass.training.cross_entropy import linear_cross_entropy
 from looking_glass.gpt.model import GPT
+from looking_glass.training.cross_entropy import linear_cross_entropy
 from looking_glass.training.token_table import TokenTable, Vocabulary
 
 # Deviation of each of the two parts of an embedding at the start: GPT-2's 0.02 is for a vocabulary

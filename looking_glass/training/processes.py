@@ -93,7 +93,7 @@ def without_exchange(module: nn.Module, *, when: bool) -> AbstractContextManager
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
+def process_group(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
     """Join the processes that torchrun started; yield the place among them and its own device.
 
     Without torchrun that is a process alone on `device`. Raises `InputError` when several cannot
@@ -111,7 +111,7 @@ def joined(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
         dist.destroy_process_group()
 
 
-def spoken_once(main: Callable[[], None]) -> Callable[[], None]:
+def reported_once(main: Callable[[], None]) -> Callable[[], None]:
     """Return `main` such that an `InputError` which all processes meet is reported by one.
 
     torchrun ends the others as soon as the first has failed; they wait for that, and speak only
@@ -119,7 +119,7 @@ def spoken_once(main: Callable[[], None]) -> Callable[[], None]:
     """
 
     @functools.wraps(main)
-    def spoken() -> None:
+    def reported() -> None:
         silent = _launched() and os.environ["RANK"] != "0"
         try:
             main()
@@ -132,7 +132,7 @@ def spoken_once(main: Callable[[], None]) -> Callable[[], None]:
                 sys.exit(130)
             raise
 
-    return spoken
+    return reported
 
 
 def _launched() -> bool:

@@ -9,21 +9,36 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from looking_glass.pipeline.artifacts import whole_file
+from looking_glass.pipeline.params import Section
 
 
-def fingerprint(parts: Iterable[bytes]) -> str:
-    """Return a SHA-256 of `parts` in their order, each told apart from the next."""
+def fingerprint(sections: Sequence[Section], files: Iterable[Path], n_processes: int) -> str:
+    """Return a SHA-256 of all that decides how a run goes: an identity that no other run has.
+
+    That is sections of parameters, the content of files, PyTorch's version, the number of
+    processes, and the code of whatever of this package is imported now.
+    """
+    settings = [section.model_dump_json().encode() for section in sections]
+    machinery = [torch.__version__.encode(), str(n_processes).encode()]
+    contents = [path.read_bytes() for path in (*files, *_code())]
     digest = hashlib.sha256()
-    for part in parts:
-        digest.update(hashlib.sha256(part).digest())
+    for part in (*machinery, *settings, *contents):
+        digest.update(hashlib.sha256(part).digest())  # each told apart from the next
     return digest.hexdigest()
+
+
+def _code() -> list[Path]:
+    package = __name__.partition(".")[0]
+    modules = [module for name, module in sys.modules.items() if name.startswith(package)]
+    return sorted(Path(module.__file__) for module in modules if module.__file__)
 
 
 class Scratch:

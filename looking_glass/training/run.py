@@ -1,107 +1,27 @@
-"""Train a language model on one text, and keep the weights that validation prefers."""
+"""A run of training: the model that learns, and all that decides how it goes on."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 
-from looking_glass.training.acceleration import Precision, as_written, autocast, compile_blocks
-from looking_glass.text.corpus import Corpus, Tokens
-from looking_glass.pipeline.errors import InputError
 from looking_glass.gpt.loss import mean_loss
-from looking_glass.training.learner import Learner
 from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.errors import InputError
+from looking_glass.text.corpus import Corpus
+from looking_glass.training.acceleration import autocast, compile_blocks, uncompiled
+from looking_glass.training.batches import Batches
+from looking_glass.training.learner import Learner
+from looking_glass.training.optimizer import learning_rate_at, make_optimizer
+from looking_glass.training.params import TrainParams
 from looking_glass.training.processes import ALONE, Processes, without_exchange
-from looking_glass.pipeline.params import Section
 from looking_glass.training.token_table import Vocabulary
 
 State = dict[str, Any]
-
-
-class TrainParams(Section):
-    """Section `train`."""
-
-    seed: int = Field(ge=0)
-    steps: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    accumulate: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    warmup_steps: int = Field(ge=0)
-    weight_decay: float = Field(ge=0)
-    embedding_decay: float = Field(ge=0)
-    discount: float = Field(ge=0)
-    softmax: Literal["full", "sampled"]
-    sampled_tokens: int = Field(ge=1)
-    precision: Precision
-    compile: bool
-    evaluate_every: int = Field(ge=1)
-    keep: Literal["best", "last"]
-
-    @model_validator(mode="after")
-    def _warms_up_in_time(self) -> TrainParams:
-        if self.warmup_steps >= self.steps:
-            raise ValueError(
-                f"warmup_steps must be below steps, got {self.warmup_steps} and {self.steps}"
-            )
-        return self
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """What was known after `step` updates. Losses in nats/token, speed in tokens/s, time in s."""
-
-    step: int
-    train_loss: float  # mean over the batches since the evaluation before, dropout on
-    val_loss: float
-    speed: float
-    remaining: float
-
-
-class Batches:
-    """Random blocks of the training text, from a generator of their own."""
-
-    def __init__(self, tokens: Tokens, *, block_size: int, batch_size: int, seed: int) -> None:
-        self._tokens = torch.from_numpy(tokens.astype(np.int64))
-        self._offsets = torch.arange(block_size + 1)
-        self._batch_size = batch_size
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """Return inputs and targets, each (B, T): a target is the token after its input."""
-        last_start = len(self._tokens) - len(self._offsets)
-        starts = torch.randint(last_start + 1, (self._batch_size, 1), generator=self.generator)
-        blocks = self._tokens[starts + self._offsets]  # (B, T + 1)
-        return blocks[:, :-1], blocks[:, 1:]
-
-
-def learning_rate_at(step: int, params: TrainParams) -> float:
-    """Return the rate for update `step` (from 0): linear warm-up, then a cosine to zero."""
-    if step < params.warmup_steps:
-        return params.learning_rate * (step + 1) / params.warmup_steps
-    progress = (step - params.warmup_steps) / (params.steps - params.warmup_steps)
-    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def make_optimizer(learner: Learner, params: TrainParams) -> torch.optim.Optimizer:
-    """Return AdamW: matrices decay, token embeddings by a rate of their own, vectors not at all."""
-    tables = {id(p) for table in (learner.inputs, learner.outputs) for p in table.parameters()}
-    learned = [p for p in learner.parameters() if p.requires_grad]
-    decays = (
-        (params.embedding_decay, [p for p in learned if id(p) in tables]),
-        (params.weight_decay, [p for p in learned if id(p) not in tables and p.ndim >= 2]),
-        (0.0, [p for p in learned if id(p) not in tables and p.ndim < 2]),
-    )
-    groups = [{"params": group, "weight_decay": decay} for decay, group in decays]
-    return torch.optim.AdamW(groups, lr=params.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
 def check_lengths(corpus: Corpus, block_size: int) -> None:
@@ -212,7 +132,7 @@ class Training:
     def exact_loss(self) -> float:
         """Return the validation loss of the model as it now is, in nats/token and float32."""
         self.learner.fold()
-        with as_written(self.params.compile):
+        with uncompiled(self.params.compile):
             return mean_loss(self.learner.model, self.corpus.val)
 
     def finish(self) -> GPT:
@@ -276,39 +196,3 @@ class Training:
                 "lower train.learning_rate"
             )
         return loss
-
-
-def train(
-    run: Training,
-    *,
-    on_step: Callable[[], object] = lambda: None,
-    on_evaluation: Callable[[Evaluation], object] = lambda evaluation: None,
-    save: Callable[[State], object] = lambda state: None,
-) -> pd.DataFrame:
-    """Take `run` to its last step; return its history: step, train_loss, val_loss.
-
-    After each evaluation `save` gets the state to go on from.
-    """
-    params, first = run.params, run.done
-    tokens_per_step = params.batch_size * run.learner.model.config.block_size
-    started, evaluating = time.monotonic(), 0.0
-    while run.done < params.steps:
-        run.step()
-        on_step()
-        if run.done % params.evaluate_every == 0 or run.done == params.steps:
-            stopped = time.monotonic()
-            train_loss, val_loss = run.evaluate()
-            save(run.state())
-            now = time.monotonic()
-            training = stopped - started - evaluating
-            evaluating += now - stopped
-            on_evaluation(
-                Evaluation(
-                    step=run.done,
-                    train_loss=train_loss,
-                    val_loss=val_loss,
-                    speed=(run.done - first) * tokens_per_step / training,
-                    remaining=(params.steps - run.done) * (now - started) / (run.done - first),
-                )
-            )
-    return pd.DataFrame(run.history, columns=["step", "train_loss", "val_loss"])

@@ -43,12 +43,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from looking_glass.text.corpus import Tokens
+from looking_glass.text.forms import form_features
 
-ENDINGS = (
-    *("ness", "less", "ment", "able", "ing", "ion", "ent", "ous", "ful", "ive", "ity", "est"),
-    *("ed", "er", "ly", "al", "s", "y", "e"),
-)
-LONGEST = 12  # letters: from there on one length
 UNSEEN_STD = 0.02  # of the own rows of tokens that are not in the text: GPT-2's initial deviation
 
 
@@ -88,44 +84,6 @@ class Vocabulary:
         self.row_of = torch.empty(len(token_bytes), dtype=torch.long)
         self.row_of[self.seen] = torch.arange(len(self.seen))
         self.row_of[self.unseen] = len(self.seen) + place
-
-
-def form_features(rank: int, content: bytes) -> list[str]:
-    """Return the names of the features that a token of this id and these bytes has by its form."""
-    text = content.decode("utf-8", "replace")
-    word = text.removeprefix(" ")
-    kind = f"{'␣' if text != word else ''}{_kind(word)}"
-    octave = math.log2(rank + 32)
-    names = [
-        f"kind {kind}",
-        f"rank {int(2 * octave)}",
-        f"kind {kind} rank {int(octave)}",
-        f"kind {kind} length {min(len(word), LONGEST)}",
-        f"word {text.strip().lower()}",
-    ]
-    if ending := _ending(word):
-        names += [f"ending {ending}", f"kind {kind} ending {ending}"]
-    return names
-
-
-def _kind(word: str) -> str:
-    if not word.isascii():
-        return "other"
-    if word.isdigit():
-        return "digits"
-    if not word.isalpha():
-        return "signs"
-    if word.islower():
-        return "lower"
-    if len(word) == 1:
-        return "initial"
-    return "upper" if word.isupper() else "title" if word.istitle() else "mixed"
-
-
-def _ending(word: str) -> str | None:
-    if _kind(word) not in ("lower", "title"):
-        return None
-    return next((e for e in ENDINGS if word.endswith(e) and len(word) > len(e) + 1), None)
 
 
 class TokenTable(nn.Module):

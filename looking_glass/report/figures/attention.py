@@ -13,16 +13,14 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, PowerNorm, TwoS
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from looking_glass.report.figures.style import Colors, figure_of, in_house_style, printable
+from looking_glass.report.figures.style import figure_of, in_house_style, printable
+from looking_glass.report.measures import MEASURES
+from looking_glass.report.params import Colors
 
-# What each panel of the causes shows: column, title, label of the axis.
-CAUSES = (
+# The panels of the causes: column, title, label of the axis.
+PANELS = (
     ("predicting_row", "attention", "share of the row"),
-    ("knock_out", "removed, this block", "log-probability lost (nats)"),
-    ("knock_out_all_blocks", "removed, all blocks", "log-probability lost (nats)"),
-    ("replacement", "token replaced", "lead lost (logits)"),
-    ("weighted_norm", "carried by the heads", "length in the residual stream"),
-    ("direct", "direct effect", "added to the logit"),
+    *((measure.key, measure.title, measure.axis) for measure in MEASURES),
 )
 HEADS_A_ROW = 3
 SCALE = PowerNorm(0.5, 0, 1)  # small shares are told apart too
@@ -106,7 +104,7 @@ def attention_causes(table: pd.DataFrame, eleventh: str, block: str, colors: Col
     figure = Figure(figsize=(8, 6.4))
     grid = figure.subplots(2, 3, sharey=True)
     y = np.arange(len(seen))
-    for axes, (column, title, label) in zip(grid.flat, CAUSES, strict=True):
+    for axes, (column, title, label) in zip(grid.flat, PANELS, strict=True):
         color = colors.primary if column == "predicting_row" else colors.secondary
         axes.barh(y, seen[column], color=color)
         axes.axvline(0, color="#333333", linewidth=0.8)

@@ -10,23 +10,26 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from looking_glass.report.figures.style import Colors, figure_of, in_house_style, printable
+from looking_glass.report.figures.style import figure_of, in_house_style, printable
+from looking_glass.report.params import Colors
+from looking_glass.report.readings import PARALLEL, Readings
 
 
 @in_house_style
-def inversion_loss(table: pd.DataFrame, lowest: float, colors: Colors) -> Figure:
+def inversion_loss(
+    table: pd.DataFrame, readings: Readings, lowest: float, colors: Colors
+) -> Figure:
     """Draw each reading's loss over steps and the `lowest` possible one; prefixes are shaded."""
     figure, axes = figure_of(7, 4.2)
-    readings = [str(column) for column in table.columns if column != "step"]
-    prefixes = [name for name in readings if name != "parallel"]
-    for name in readings:
-        if name == "parallel":
+    prefixes = [name for name in readings.prefixes if name in table]
+    for name in [PARALLEL, *prefixes]:
+        if name == PARALLEL:
             style: dict[str, Any] = {"color": colors.primary, "linewidth": 2}
         else:
             place = (prefixes.index(name) + 1) / len(prefixes)
             style = {"color": colors.secondary, "alpha": 0.35 + 0.65 * place}
         reached = table[["step", name]].dropna()
-        axes.plot(reached["step"], reached[name], label=reading_label(name), **style)
+        axes.plot(reached["step"], reached[name], label=readings.label(name), **style)
     axes.axhline(lowest, color=colors.muted, linestyle="--", label="lowest possible")
     axes.set(
         title="Learning input vectors that make the frozen model say the sentence",
@@ -38,25 +41,17 @@ def inversion_loss(table: pd.DataFrame, lowest: float, colors: Colors) -> Figure
     return figure
 
 
-def reading_label(name: str) -> str:
-    """Return what a reader calls a reading: `prefix_3` is "prefix of 3 vectors"."""
-    if name == "parallel":
-        return "parallel"
-    k = name.removeprefix("prefix_")
-    return f"prefix of {k} vector" + ("" if k == "1" else "s")
-
-
 @in_house_style
-def inversion_tokens(table: pd.DataFrame, readings: Sequence[str], colors: Colors) -> Figure:
+def inversion_tokens(table: pd.DataFrame, readings: Readings, colors: Colors) -> Figure:
     """Draw each target token's probability, unaided and in each reading, on a log scale."""
     figure, axes = figure_of(7.5, 4.4)
     x = np.arange(len(table))
     axes.scatter(x, table["ceiling"], s=260, marker="_", color="#333333", label="ceiling")
     axes.plot(x, table["unaided"], "x", color=colors.muted, label="unaided", markersize=7)
-    prefixes = [name for name in readings if name != "parallel"]
-    for name in readings:
-        if name == "parallel":
-            axes.plot(x, table[name], "o", color=colors.primary, label="parallel", markersize=8)
+    prefixes = [name for name in readings.prefixes if name in table]
+    for name in [PARALLEL, *prefixes]:
+        if name == PARALLEL:
+            axes.plot(x, table[name], "o", color=colors.primary, label=name, markersize=8)
         else:
             place = (prefixes.index(name) + 1) / len(prefixes)
             axes.plot(
@@ -65,7 +60,7 @@ def inversion_tokens(table: pd.DataFrame, readings: Sequence[str], colors: Color
                 "^",
                 color=colors.secondary,
                 alpha=0.35 + 0.65 * place,
-                label=reading_label(name),
+                label=readings.label(name),
             )
     axes.set_yscale("log")
     axes.set_xticks(x, [printable(text) for text in table["text"]], rotation=30, ha="right")
@@ -98,16 +93,16 @@ def inversion_steps(table: pd.DataFrame, ceilings: Sequence[float], colors: Colo
 
 
 @in_house_style
-def success_grid(frontier: pd.DataFrame, colors: Colors) -> Figure:
+def success_grid(frontier: pd.DataFrame, readings: Readings, colors: Colors) -> Figure:
     """Draw the share of exact restarts and the mean loss of each sentence in each reading."""
-    readings, names = frontier["reading"].unique(), frontier["sentence"].unique()
-    figure, axes = figure_of(1.9 + 1.15 * len(readings), 0.9 + 0.75 * len(names))
+    columns, names = readings.names, frontier["sentence"].unique()
+    figure, axes = figure_of(1.9 + 1.15 * len(columns), 0.9 + 0.75 * len(names))
     shades = LinearSegmentedColormap.from_list("house", ["#ffffff", colors.primary])
     cells = frontier.set_index(["sentence", "reading"])
-    rates = cells["exact_rate"].unstack().reindex(index=names, columns=readings)
+    rates = cells["exact_rate"].unstack().reindex(index=names, columns=columns)
     axes.imshow(rates.to_numpy(dtype=float), cmap=shades, vmin=0, vmax=1, aspect="auto")
     for i, name in enumerate(names):
-        for j, reading in enumerate(readings):
+        for j, reading in enumerate(columns):
             if (name, reading) not in cells.index:
                 axes.annotate("does not fit", (j, i), ha="center", va="center", fontsize=8)
                 continue
@@ -122,23 +117,22 @@ def success_grid(frontier: pd.DataFrame, colors: Colors) -> Figure:
     texts = [str(cells.loc[name, "text"].iloc[0]) for name in names]
     short = [text if len(text) <= 24 else text[:23].rstrip() + "…" for text in texts]
     axes.set_yticks(range(len(names)), [printable(text) for text in short])
-    labels = [reading_label(name).replace(" of ", " of\n") for name in readings]
-    axes.set_xticks(range(len(readings)), labels)
+    labels = [readings.label(name).replace(" of ", " of\n") for name in columns]
+    axes.set_xticks(range(len(columns)), labels)
     axes.grid(visible=False)
     axes.set(title="Exact restarts, and mean loss in nats per token")
     return figure
 
 
 @in_house_style
-def embedding_map(table: pd.DataFrame, colors: Colors) -> Figure:
+def embedding_map(table: pd.DataFrame, readings: Readings, colors: Colors) -> Figure:
     """Draw learned vectors among the embeddings, on the plane where the embeddings spread most."""
     figure, axes = figure_of(7, 5.4)
     cloud, target = table[table["kind"] == "embedding"], table[table["kind"] == "target"]
-    learned = table[table["kind"] == "parallel"]
-    kinds = [str(kind) for kind in table["kind"].unique()]
+    learned = table[table["kind"] == PARALLEL]
     axes.scatter(cloud["x"], cloud["y"], s=5, color=colors.muted, alpha=0.4, label="embeddings")
     axes.scatter(target["x"], target["y"], s=22, color="#333333", label="the sentence's tokens")
-    axes.scatter(learned["x"], learned["y"], s=30, color=colors.primary, label="parallel")
+    axes.scatter(learned["x"], learned["y"], s=30, color=colors.primary, label=PARALLEL)
     for _, row in learned.iterrows():
         axes.annotate(
             printable(str(row["text"])),
@@ -146,7 +140,7 @@ def embedding_map(table: pd.DataFrame, colors: Colors) -> Figure:
             xytext=(5, 3),
             textcoords="offset points",
         )
-    prefixes = [kind for kind in kinds if kind.startswith("prefix_")]
+    prefixes = [name for name in readings.prefixes if (table["kind"] == name).any()]
     for place, kind in enumerate(prefixes, start=1):
         rows = table[table["kind"] == kind]
         axes.scatter(
@@ -156,7 +150,7 @@ def embedding_map(table: pd.DataFrame, colors: Colors) -> Figure:
             marker="^",
             color=colors.secondary,
             alpha=0.35 + 0.65 * place / len(prefixes),
-            label=reading_label(kind),
+            label=readings.label(kind),
         )
     axes.set(
         title="Learned vectors among the token embeddings",

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from looking_glass.report.figures.style import Colors, figure_of, in_house_style, printable
+from looking_glass.report.figures.style import figure_of, in_house_style, printable
+from looking_glass.report.params import Colors
 from looking_glass.report.prose.likelihood import called
 
 WORDS_A_ROW = 20  # beside each other at most, so that they can be read
@@ -107,4 +108,39 @@ def reliability(table: pd.DataFrame, error: float, colors: Colors) -> Figure:
     )
     lower.set(xlabel="probability that it gave its first choice", ylabel="tokens")
     upper.legend(loc="upper left")
+    return figure
+
+
+@in_house_style
+def underflow(table: pd.DataFrame, colors: Colors) -> Figure:
+    """Draw the sum of log-probabilities beside the logarithm of the float32 product, by token."""
+    figure, axes = figure_of(7, 3.8)
+    x = table["tokens"].to_numpy()
+    product = table["float32_product"].to_numpy()
+    positive = product > 0
+    axes.plot(
+        x[positive],
+        np.log10(product[positive]),
+        "o",
+        color=colors.secondary,
+        label="product of probabilities in float32",
+    )
+    axes.plot(x, table["cumulative"] / np.log(10), color=colors.primary, label="sum of logarithms")
+    if not positive.all():
+        first = int(x[~positive][0])
+        axes.axvline(first, color=colors.muted, linestyle="--")
+        axes.annotate(
+            "the product is 0\nfrom here on",
+            (first, 0.95),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="top",
+        )
+    axes.set(
+        title="Why probabilities are added as logarithms",
+        xlabel="tokens multiplied",
+        ylabel="log₁₀ of the probability",
+    )
+    axes.legend(loc="lower left")
     return figure

@@ -2,66 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, Literal
-
 import pandas as pd
 
-from looking_glass.report.figures.style import visible
-from looking_glass.report.prose.phrases import count, joined, nats, percent, quoted
-
-BlockName = Literal["first", "last"]
-ROW = "predicting"
+from looking_glass.report.measures import BY_KEY
+from looking_glass.report.prose.phrases import count, listed, nats, percent, quoted, visible
+from looking_glass.report.results import Choice
 
 # From this rank correlation on, attention and the effect of removing it are said to agree: with ten
 # words, no more than one pair of unrelated rankings in twenty comes so close, in either direction.
 AGREEMENT = 0.65
-
-# What each measure does to a word, after "by", and the unit of what it finds.
-WAYS = {
-    "knock_out": ("removing it from this block's attention", "nats"),
-    "knock_out_all_blocks": ("removing it from the attention of all blocks", "nats"),
-    "replacement": ("replacing it by a matched one", "logits"),
-    "weighted_norm": ("the length of what the block's heads carry from it", ""),
-    "direct": ("what that adds to the chosen token's logit", "logits"),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What one block attended to when the model chose the 11th word of one sentence."""
-
-    block: BlockName
-    rows: pd.DataFrame  # row, head, and their numbers
-    words: pd.DataFrame  # twelve rows: text, predicting_row, own_row, and every measure
-    measures: pd.DataFrame  # measure, correlations with attention, top_word, top_effect
-    alternatives: pd.DataFrame  # text, probability: what might have been chosen
-
-    @property
-    def eleventh(self) -> str:
-        """The word that was chosen."""
-        return str(self.words["text"].iloc[10])
-
-    def number(self, name: str, row: str = ROW) -> float:
-        """Return a number of one of the two rows, mean over heads."""
-        rows = self.rows
-        return float(rows.loc[(rows["row"] == row) & (rows["head"] == "mean"), name].iloc[0])
-
-    def measure(self, name: str) -> Any:
-        """Return what is known of one measure: its correlations, its top word and effect."""
-        return self.measures.set_index("measure").loc[name]
-
-    @property
-    def correlation(self) -> float | None:
-        """Return how attention ranks the words as their removal from the block does."""
-        found = float(self.measure("knock_out")["words_correlation"])
-        return found if math.isfinite(found) else None
-
-    @property
-    def largest_knock_out(self) -> float:
-        """Return what the choice loses at most without the block's attention to a word: nats."""
-        return float(self.words["knock_out"].max())
 
 
 def explain_choice(choice: Choice) -> list[str]:
@@ -115,13 +64,13 @@ def explain_measures(measures: pd.DataFrame) -> str:
     """Return a sentence that names the word which mattered most, by every measure."""
     named: dict[str, list[str]] = {}
     for _, row in measures.iterrows():
-        way, unit = WAYS[row["measure"]]
-        value = f"{row['top_effect']:.3g} {unit}".strip()
-        named.setdefault(str(row["top_word"]), []).append(f"{way} ({value})")
+        measure = BY_KEY[row["measure"]]
+        value = f"{row['top_effect']:.3g} {measure.unit}".strip()
+        named.setdefault(str(row["top_word"]), []).append(f"{measure.label} ({value})")
     if len(named) == 1:
         ((word, ways),) = named.items()
-        return f"Every measure names “{word}” as the word that mattered most: by {joined(ways)}."
-    told = [f"“{word}” by {joined(ways)}" for word, ways in named.items()]
+        return f"Every measure names “{word}” as the word that mattered most: by {listed(ways)}."
+    told = [f"“{word}” by {listed(ways)}" for word, ways in named.items()]
     return f"The word that spoke for the choice most is, by each measure: {'; '.join(told)}."
 
 
@@ -190,7 +139,7 @@ def explain_provenance(table: pd.DataFrame, chosen: str) -> str:
     if table.empty:
         return "No end of this context occurs in the training text."
     first = table.iloc[0]
-    following = joined(
+    following = listed(
         [f"“{visible(row['next'])}” ({count(row['count'], 'time')})" for _, row in table.iterrows()]
     )
     verdict = (
@@ -216,6 +165,6 @@ def explain_parts(parts: pd.DataFrame) -> str:
     return (
         f"The choice leads the next best token by {parts['margin'].sum():.2f} in logits. Taken "
         f"apart into what every head, MLP and embedding added, most of it came from "
-        f"{joined(most)}, and most against it from {least['part']} ({least['margin']:+.2f}); the "
+        f"{listed(most)}, and most against it from {least['part']} ({least['margin']:+.2f}); the "
         f"parts add up to within {remainder:.0e}."
     )

@@ -9,9 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from looking_glass.report.figures.style import visible
-from looking_glass.report.figures.inversion import reading_label
-from looking_glass.report.prose.phrases import count, joined, nats, percent
+from looking_glass.report.prose.phrases import count, listed, nats, percent, visible
+from looking_glass.report.readings import PARALLEL, Readings
 
 Metrics = dict[str, Any]
 
@@ -32,13 +31,14 @@ def explain_ceiling(metrics: Metrics, n_tokens: int) -> list[str]:
     ]
 
 
-def explain_readings(readings: Metrics, lowest: float) -> list[str]:
+def explain_readings(reached: Metrics, readings: Readings, lowest: float) -> list[str]:
     """Return a sentence for each reading: how often it says the sentence, and how surely."""
-    return [_explain_reading(name, reading, lowest) for name, reading in readings.items()]
+    return [
+        _explain_reading(readings.label(name), found, lowest) for name, found in reached.items()
+    ]
 
 
-def _explain_reading(name: str, reading: Metrics, lowest: float) -> str:
-    label = reading_label(name)
+def _explain_reading(label: str, reading: Metrics, lowest: float) -> str:
     label = label[0].upper() + label[1:]
     rate = reading["exact_rate"]
     done = (
@@ -69,7 +69,7 @@ def _explain_reading(name: str, reading: Metrics, lowest: float) -> str:
     return sentence
 
 
-def explain_tokens(tokens: pd.DataFrame) -> list[str]:
+def explain_tokens(tokens: pd.DataFrame, readings: Readings) -> list[str]:
     """Return sentences on the tokens that are hardest to reach, freely and after a prefix."""
     hardest = tokens.sort_values("parallel", kind="stable").iloc[0]
     easiest = tokens.sort_values("parallel", kind="stable").iloc[-1]
@@ -82,8 +82,7 @@ def explain_tokens(tokens: pd.DataFrame) -> list[str]:
         f"“{visible(hardest['nearest_row'])}” (cosine {hardest['nearest_row_cosine']:.2f}), and "
         "what raises the one raises the other."
     ]
-    names = [str(column) for column in tokens.columns]
-    prefixes = [name for name in names if name.startswith("prefix_") and name.count("_") == 1]
+    prefixes = [name for name in readings.prefixes if name in tokens]
     if not prefixes or len(tokens) == 1:
         return sentences
     longest = prefixes[-1]
@@ -92,7 +91,7 @@ def explain_tokens(tokens: pd.DataFrame) -> list[str]:
         "In the prefix reading only the first token is predicted where a learned vector stands. "
         "Each later one is predicted at a token of the sentence itself, whose embedding the "
         "vectors cannot change: they reach it through attention alone. Furthest from being said "
-        f"after a {reading_label(longest)} is “{visible(missed['text'])}”: "
+        f"after a {readings.label(longest)} is “{visible(missed['text'])}”: "
         f"{percent(missed[longest])}, of the {percent(missed['ceiling'])} that a free input could "
         f"give it. After the sentence's own words it has {percent(missed['unaided'])}, rank "
         f"{int(missed['unaided_rank']):,}. {_occurs(missed)}."
@@ -109,12 +108,12 @@ def _occurs(row: pd.Series) -> str:
     )
 
 
-def explain_controls(frontier: pd.DataFrame) -> list[str]:
+def explain_controls(frontier: pd.DataFrame, readings: Readings) -> list[str]:
     """Return a sentence for each other sentence: in which readings some restart says it."""
     sentences: list[str] = []
     for name, rows in frontier[frontier["sentence"] != "sentence"].groupby("sentence", sort=False):
         exact = [
-            f"{reading_label(row['reading'])} ({percent(row['exact_rate'])} of the restarts)"
+            f"{readings.label(row['reading'])} ({percent(row['exact_rate'])} of the restarts)"
             for _, row in rows.iterrows()
             if row["exact_rate"] > 0
         ]
@@ -122,14 +121,16 @@ def explain_controls(frontier: pd.DataFrame) -> list[str]:
         text, lowest = visible(rows["text"].iloc[0]), rows["lowest_possible_loss"].iloc[0]
         sentences.append(
             f"{what} “{text}” can have at best {lowest:.3f} nats per token, and "
-            + (f"is said in these readings: {joined(exact)}." if exact else "is said in none.")
+            + (f"is said in these readings: {listed(exact)}." if exact else "is said in none.")
         )
     return sentences
 
 
-def explain_words(words: pd.DataFrame, replies: pd.DataFrame, tokens: pd.DataFrame) -> list[str]:
+def explain_words(
+    words: pd.DataFrame, replies: pd.DataFrame, tokens: pd.DataFrame, readings: Readings
+) -> list[str]:
     """Return sentences on the learned vectors as tokens: the nearest ones, and searched ones."""
-    parallel = words[words["reading"] == "parallel"].reset_index(drop=True)
+    parallel = words[words["reading"] == PARALLEL].reset_index(drop=True)
     own = int((parallel["nearest_1"] == tokens["text"].reset_index(drop=True)).sum())
     sentences = [
         f"Of the {len(parallel)} vectors of the parallel reading {own} have the very token that "
@@ -144,7 +145,7 @@ def explain_words(words: pd.DataFrame, replies: pd.DataFrame, tokens: pd.DataFra
             else "Fed the best tokens that a search by greedy coordinate gradient found"
         )
         sentences.append(
-            f"{source} in place of the vectors ({reading_label(row['reading'])}), "
+            f"{source} in place of the vectors ({readings.label(row['reading'])}), "
             f"“{visible(row['tokens'])}”, the model says “{visible(row['said'])}”: "
             f"{row['correct']} of {len(tokens)} tokens are right, at {row['loss']:.2f} nats each."
         )

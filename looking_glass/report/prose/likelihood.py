@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from looking_glass.report.prose.phrases import count, joined, nats, percent
+from looking_glass.report.prose.phrases import count, listed, nats, percent
 
 Metrics = dict[str, Any]
 CONFIDENCE = 1.96  # standard errors to each side: 95 %
@@ -30,7 +30,7 @@ def explain_sampling(params: Metrics) -> str:
         parts.append(f"from the {count(params['top_k'], 'most probable token')}")
     if params["top_p"] is not None:
         parts.append(f"from the fewest tokens that hold {percent(params['top_p'])} of it")
-    return joined(parts) if len(parts) > 1 else f"{parts[0]}, from all tokens"
+    return listed(parts) if len(parts) > 1 else f"{parts[0]}, from all tokens"
 
 
 def explain_drawing(metrics: Metrics, params: Metrics) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 
-def joined(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     """Return names as a phrase: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
@@ -30,3 +30,10 @@ def nats(value: float) -> str:
 def count(n: int, what: str) -> str:
     """Return a number with its noun: "1 vector", "9 vectors"."""
     return f"{n:,} {what}" + ("" if n == 1 else "s")
+
+
+def visible(text: str) -> str:
+    """Return `text` with its white space made visible: line breaks as ↵, leading spaces as ␣."""
+    shown = text.replace("\r", "").replace("\n", "↵").replace("\t", "⇥")
+    spaces = len(shown) - len(shown.lstrip(" "))
+    return "␣" * spaces + shown[spaces:]

@@ -1,4 +1,4 @@
-"""Training that starts from another model's weights: any GPT-2 in Hugging Face's format."""
+"""The weights that training starts from: drawn, or another model's in Hugging Face's format."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ from pathlib import Path
 
 import torch
 
+from looking_glass.gpt.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load_checkpoint
+from looking_glass.gpt.config import ModelParams
+from looking_glass.gpt.mingpt import build_mingpt
+from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
-from looking_glass.gpt.model import CONFIG_FILE, GPT, WEIGHTS_FILE, load_checkpoint
 
 FROM_SCRATCH = "scratch"  # model.init: no other model's weights
 # What must be the same in both, by its name in section `model`.
 SHAPE = ("n_layer", "n_head", "n_embd", "tie_weights")
+
+
+def build(params: ModelParams, vocab_size: int) -> GPT:
+    """Return the model to train, its weights drawn from the global generator or those given."""
+    config = params.config(vocab_size)
+    model = GPT(config) if params.implementation == "builtin" else build_mingpt(config)
+    if params.init != FROM_SCRATCH:
+        start_from(model, Path(params.init))
+    return model
 
 
 def checkpoint_files(init: str) -> list[Path]:

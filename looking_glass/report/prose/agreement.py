@@ -7,17 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from looking_glass.report.prose.choice import Choice, most_attended
-from looking_glass.report.prose.phrases import joined, nats, percent
+from looking_glass.report.measures import MEASURES
+from looking_glass.report.prose.choice import most_attended
+from looking_glass.report.prose.phrases import listed, nats, percent
+from looking_glass.report.results import Choice
 
 Metrics = dict[str, Any]
-MEASURES = {
-    "knock_out": "removing the source from this block's attention",
-    "knock_out_all_blocks": "removing it from the attention of all blocks",
-    "replacement": "replacing its token by a matched one",
-    "weighted_norm": "the length of what the block's heads carry from it",
-    "direct": "what that adds to the chosen token's logit",
-}
 NUMBERS = {
     "entropy of the row (nats)": "entropy",
     "mean distance (tokens back)": "mean_distance",
@@ -25,14 +20,6 @@ NUMBERS = {
     "share on the token before it": "on_previous",
     "share on the first token": "on_first",
 }
-SHORT = {
-    "knock_out": "removal from the block (nats)",
-    "knock_out_all_blocks": "removal from all blocks (nats)",
-    "replacement": "replacement (logits)",
-    "weighted_norm": "length carried",
-    "direct": "direct effect (logits)",
-}
-INTERVENTIONS = ("knock_out", "knock_out_all_blocks", "replacement")
 
 
 def explain_trust(agreement: pd.DataFrame, n_contexts: int) -> str:
@@ -40,16 +27,19 @@ def explain_trust(agreement: pd.DataFrame, n_contexts: int) -> str:
     rows: Any = agreement.set_index("measure").to_dict("index")
     told: list[str] = []
     untold: list[str] = []
-    for name in INTERVENTIONS:
-        row = rows[name]
+    for measure in MEASURES:
+        if not measure.intervention:
+            continue
+        row = rows[measure.key]
         clear = row["low"] > max(0.0, row["shuffled_high"])
-        text = f"{MEASURES[name]} ({row['correlation']:.2f}, {row['low']:.2f} to {row['high']:.2f})"
+        interval = f"{row['low']:.2f} to {row['high']:.2f}"
+        text = f"{measure.source_label} ({row['correlation']:.2f}, {interval})"
         (told if clear else untold).append(text)
     parts = []
     if told:
-        parts.append(f"it agrees better than shuffled attention does with {joined(told)}")
+        parts.append(f"it agrees better than shuffled attention does with {listed(told)}")
     if untold:
-        parts.append(f"it is not clearly better than shuffled attention for {joined(untold)}")
+        parts.append(f"it is not clearly better than shuffled attention for {listed(untold)}")
     same, chance = rows["knock_out"]["same_top"], rows["knock_out"]["uniform_same_top"]
     return (
         f"Over {n_contexts} contexts of the held-out text, by the mean rank correlation of this "
@@ -77,8 +67,8 @@ def compare_patterns(first: Metrics, last: Metrics, val_loss: float) -> list[str
         for name, parts in cost.items()
     ]
     return [
-        f"Position against content, in the same contexts: {joined(follows)}.",
-        f"What each is worth: {joined(worth)}.",
+        f"Position against content, in the same contexts: {listed(follows)}.",
+        f"What each is worth: {listed(worth)}.",
     ]
 
 
@@ -89,14 +79,15 @@ def side_by_side_rows(first: Choice, last: Choice) -> list[tuple[str, str, str]]
         for label, name in NUMBERS.items()
     ]
     rows.append(("attended to most", f"“{most_attended(first)}”", f"“{most_attended(last)}”"))
-    for name, label in SHORT.items():
-        found = (first.measure(name), last.measure(name))
+    for measure in MEASURES:
+        found = (first.measure(measure.key), last.measure(measure.key))
         a, b = (f"“{row['top_word']}” ({row['top_effect']:+.3f})" for row in found)
-        rows.append((f"mattered most by {label}", a, b))
-    for name, label in SHORT.items():
+        rows.append((f"mattered most by {measure.short}", a, b))
+    for measure in MEASURES:
+        found = (first.measure(measure.key), last.measure(measure.key))
         c, d = (
             "–" if math.isnan(value) else f"{value:+.2f}"
-            for value in (float(one.measure(name)["words_correlation"]) for one in (first, last))
+            for value in (float(row["words_correlation"]) for row in found)
         )
-        rows.append((f"rank correlation of attention with {label}", c, d))
+        rows.append((f"rank correlation of attention with {measure.short}", c, d))
     return rows

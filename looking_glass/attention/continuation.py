@@ -1,0 +1,71 @@
+"""A prompt of ten words and the two that the model writes after it: the choice to explain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from looking_glass.gpt.generation import generate_greedy
+from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.errors import InputError
+from looking_glass.text.tokenizer import Tokenizer, Word
+
+N_PROMPT_WORDS = 10
+N_NEW_WORDS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuation:
+    """A prompt of ten words and the two that the model wrote after it."""
+
+    tokens: list[int]  # (T,)
+    words: list[Word]  # twelve
+    predicting: int  # the position whose logits chose the 11th word's first token
+
+    @property
+    def chosen(self) -> int:
+        """The token chosen there: the first one of the 11th word."""
+        return self.tokens[self.predicting + 1]
+
+    @property
+    def eleventh(self) -> Word:
+        """The word that is explained."""
+        return self.words[N_PROMPT_WORDS]
+
+
+def continue_prompt(model: GPT, tokenizer: Tokenizer, prompt: str) -> Continuation:
+    """Return the prompt and the two words that the model writes after it, greedily.
+
+    A word is complete when the next one has begun. Where the model first adds to the prompt's last
+    word (a comma, say), that belongs to the tenth word. Raises `InputError` unless the prompt has
+    ten words and two more fit in the block.
+    """
+    n_words = len(prompt.split())
+    if n_words != N_PROMPT_WORDS:
+        raise InputError(
+            f"attention.prompts: exactly {N_PROMPT_WORDS} words are required, so that the 11th is "
+            f"the model's; got {n_words} in {prompt!r}: add or remove some"
+        )
+    block_size = model.config.block_size
+    prompt_tokens = tokenizer.encode(prompt.rstrip())
+    room = block_size - len(prompt_tokens)
+    if room > 0:
+        ids = torch.tensor([prompt_tokens], device=model.device)
+        tokens = prompt_tokens + generate_greedy(model, model.embed(ids), room)[0].tolist()
+        words = tokenizer.words(tokens)
+        if len(words) > N_PROMPT_WORDS + N_NEW_WORDS:
+            words = words[: N_PROMPT_WORDS + N_NEW_WORDS]
+            predicting = words[N_PROMPT_WORDS].start - 1
+            return Continuation(tokens=tokens[: words[-1].stop], words=words, predicting=predicting)
+    raise InputError(
+        f"attention.prompts: the model must write {N_NEW_WORDS} whole words after the "
+        f"{len(prompt_tokens)} tokens of {prompt!r} within a block of {block_size}; it did not: "
+        "choose another prompt or a larger model.block_size"
+    )
+
+
+def continuation_of(tokenizer: Tokenizer, tokens: list[int]) -> Continuation:
+    """Return the continuation that `continue_prompt` made of these tokens, prompt included."""
+    words = tokenizer.words(tokens)
+    return Continuation(tokens=tokens, words=words, predicting=words[N_PROMPT_WORDS].start - 1)

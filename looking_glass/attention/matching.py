@@ -1,0 +1,50 @@
+"""For each token another one of its kind: what stands in for it where it is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from looking_glass.text.corpus import Corpus
+from looking_glass.text.forms import kind_of
+from looking_glass.text.tokenizer import Tokenizer
+
+
+def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
+    """Return for each token the one that replaces it: of its kind, and about as frequent: (V,).
+
+    Only tokens of the training text take part: what the model never met is no fair replacement.
+    """
+    counts = torch.bincount(
+        torch.from_numpy(corpus.train.astype("int64")), minlength=corpus.vocab_size
+    )
+    kinds = [kind_of(content) for content in tokenizer.token_bytes()]
+    matched, seen = torch.arange(corpus.vocab_size), counts.nonzero()[:, 0]
+    matched[seen] = seen[matched_tokens(counts[seen], [kinds[token] for token in seen.tolist()])]
+    return matched
+
+
+def matched_tokens(counts: Tensor, kinds: Sequence[str]) -> Tensor:
+    """Return for each token another one of its kind that is nearest to it in frequency: (V,).
+
+    `counts` (V,) are occurrences in the training text. A token alone in its kind takes the one
+    nearest in frequency of any kind; of two as near the one that is more frequent.
+    """
+    matched = torch.empty(len(counts), dtype=torch.long)
+    groups: dict[str, list[int]] = {}
+    for token, kind in enumerate(kinds):
+        groups.setdefault(kind, []).append(token)
+    everyone = _by_count(counts, list(range(len(counts))))
+    for group in groups.values():
+        order = _by_count(counts, group)
+        for place, token in enumerate(order):
+            pool, at = (order, place) if len(order) > 1 else (everyone, everyone.index(token))
+            near = [pool[i] for i in (at - 1, at + 1) if 0 <= i < len(pool)]
+            matched[token] = min(near, key=lambda other: abs(counts[other] - counts[token]))
+    return matched
+
+
+def _by_count(counts: Tensor, tokens: list[int]) -> list[int]:
+    return sorted(tokens, key=lambda token: (-int(counts[token]), token))

@@ -1,0 +1,52 @@
+"""The shape of a model: section `model` of the parameters, and what a checkpoint says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from looking_glass.pipeline.params import Section
+
+
+class ModelParams(Section):
+    """Section `model`."""
+
+    implementation: Literal["builtin", "mingpt"]
+    init: str = Field(min_length=1)  # "scratch", or a directory with a GPT-2
+    n_layer: int = Field(ge=1)
+    n_head: int = Field(ge=1)
+    n_embd: int = Field(ge=1)
+    block_size: int = Field(ge=2)
+    dropout: float = Field(ge=0, lt=1)
+    attention_dropout: float = Field(ge=0, lt=1)
+    tie_weights: bool
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> ModelParams:
+        if self.n_embd % self.n_head:
+            raise ValueError(
+                "n_embd must be divisible by n_head, "
+                f"got n_embd {self.n_embd} and n_head {self.n_head}"
+            )
+        return self
+
+    def config(self, vocab_size: int) -> GPTConfig:
+        """Return the shape of a model with this many tokens."""
+        shape = self.model_dump(exclude={"implementation", "init"})
+        return GPTConfig(vocab_size=vocab_size, **shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GPTConfig:
+    """The shape of a model; the dropouts act in training alone."""
+
+    vocab_size: int
+    block_size: int
+    n_layer: int
+    n_head: int
+    n_embd: int
+    tie_weights: bool = True
+    dropout: float = 0.0  # of embeddings and of what is added to the residual stream
+    attention_dropout: float = 0.0  # of attention patterns

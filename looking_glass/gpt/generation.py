@@ -1,0 +1,51 @@
+"""Text that a model writes from input embeddings or tokens, the plain way: a pass a token."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from looking_glass.gpt.model import GPT
+from looking_glass.text.corpus import Tokens
+
+
+@torch.no_grad()
+def generate_greedy(model: GPT, x: Tensor, n_tokens: int) -> Tensor:
+    """Return the `n_tokens` most probable tokens, one after the other: (B, T, C) → (B, n_tokens).
+
+    `x` are input embeddings; every chosen token is fed back as its own embedding.
+    """
+    chosen: list[Tensor] = []
+    for _ in range(n_tokens):
+        logits = model.lm_head(model.hidden(x)[:, -1])  # (B, V)
+        chosen.append(logits.argmax(dim=-1))  # (B,)
+        x = torch.cat([x, model.embed(chosen[-1])[:, None]], dim=1)
+    return torch.stack(chosen, dim=1)
+
+
+@torch.no_grad()
+def sample_tokens(model: GPT, tokens: Tensor, n_tokens: int, generator: torch.Generator) -> Tensor:
+    """Return `n_tokens` drawn one after the other from the model: (B, T) → (B, n_tokens).
+
+    They are drawn on the CPU, so that a seed gives the same ones wherever the model computes.
+    """
+    T = tokens.shape[1]
+    for _ in range(n_tokens):
+        hidden = model.hidden(model.embed(tokens.to(model.device)))[:, -1]  # (B, C)
+        probs = model.lm_head(hidden).cpu().softmax(dim=-1)  # (B, V)
+        tokens = torch.cat([tokens, torch.multinomial(probs, 1, generator=generator)], dim=1)
+    return tokens[:, T:]
+
+
+def sample_after(
+    model: GPT, text: Tokens, n_samples: int, n_tokens: int, *, seed: int
+) -> list[list[int]]:
+    """Return samples of at most `n_tokens`, each after one token from a random place in `text`.
+
+    That token is not part of its sample; a sample is no longer than the block.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.from_numpy(text.astype("int64"))
+    places = torch.randint(len(ids), (n_samples, 1), generator=generator)
+    length = min(n_tokens, model.config.block_size)
+    return sample_tokens(model, ids[places], length, generator).tolist()

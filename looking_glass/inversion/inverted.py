@@ -1,0 +1,28 @@
+"""A sentence to be said, and what was found for it in each reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from looking_glass.inversion.ceiling import Ceilings
+from looking_glass.inversion.judging import Verdict
+from looking_glass.inversion.optimiser import Inversion
+from looking_glass.inversion.readings import Reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inverted:
+    """A sentence to be said, and what was found for it in each reading."""
+
+    name: str  # "sentence", "control_1", …, "random"
+    text: str
+    tokens: list[int]
+    ceilings: Ceilings
+    found: Mapping[Reading, Inversion]
+    verdicts: Mapping[Reading, Verdict]
+
+
+def best_restart(verdict: Verdict) -> int:
+    """Return the restart with the lowest loss."""
+    return int(verdict.log_probs.mean(dim=1).argmax())

@@ -1,0 +1,235 @@
+"""What the stage `invert` does, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from looking_glass.gpt.model import GPT
+from looking_glass.inversion import robustness, tables
+from looking_glass.inversion.ceiling import ceilings, loudest_vectors
+from looking_glass.inversion.inverted import Inverted, best_restart
+from looking_glass.inversion.judging import judge
+from looking_glass.inversion.neighbours import nearest_tokens, neighbour_distance
+from looking_glass.inversion.optimiser import Inversion, initial_vectors, invert
+from looking_glass.inversion.params import InvertParams, ReadingParams
+from looking_glass.inversion.readings import PARALLEL, Reading, check_fits, readings_of
+from looking_glass.inversion.search import search
+from looking_glass.pipeline.compute import ComputeParams, side_by_side
+from looking_glass.text.corpus import Tokens
+from looking_glass.text.tokenizer import Tokenizer
+
+CLOUD = 2000  # of the book's most frequent tokens: what learned vectors are compared with
+Found = dict[str, dict[Reading, Inversion]]  # by the sentence's name
+Vectors = Mapping[str, Mapping[Reading, Tensor]]  # each (B, k, C), by the sentence's name
+
+
+def targets_of(params: InvertParams, tokenizer: Tokenizer, block_size: int) -> dict[str, list[int]]:
+    """Return the tokens of the sentence and of each control, by name.
+
+    Raises `InputError` when one has none, or too many for the block.
+    """
+    texts = {f"control_{i}": text for i, text in enumerate(params.controls, start=1)}
+    wanted = {"sentence": params.sentence, **texts}
+    targets = {name: tokenizer.encode(text) for name, text in wanted.items()}
+    if params.random_control:
+        generator = torch.Generator().manual_seed(params.seed)
+        n = (params.random_control,)
+        drawn = torch.randint(tokenizer.vocab_size - 1, n, generator=generator)  # no <|endoftext|>
+        targets["random"] = drawn.tolist()
+    for name, tokens in targets.items():
+        check_fits(len(tokens), block_size, what=name)
+    return targets
+
+
+def optimise_all(
+    model: GPT, wanted: Mapping[str, Sequence[int]], params: InvertParams, compute: ComputeParams
+) -> Found:
+    """Optimise every reading of every sentence that fits in the block, several at a time."""
+    jobs: list[tuple[str, Reading]] = []
+    for name, tokens in wanted.items():
+        for reading in readings_of(params.prefix.lengths):
+            if reading.fits(len(tokens), model.config.block_size):
+                jobs.append((name, reading))
+            else:
+                n = len(tokens)
+                print(f"{name}, {reading.name}: left out, its {n} tokens overrun the block")
+    total = sum(settings_of(reading, params).steps for _, reading in jobs)
+    with tqdm(total=total, desc="inversion", unit="step", disable=None) as bar:
+
+        def run(job: tuple[str, Reading]) -> Inversion:
+            name, reading = job
+            found = optimise(model, wanted[name], reading, params, on_step=bar.update)
+            losses = found.losses.mean(dim=1)
+            bar.write(f"{name}, {reading.name}: {losses[0]:.3f} → {losses[-1]:.3f} nats/token")
+            return found
+
+        results = side_by_side(run, jobs, compute)
+    found: Found = {name: {} for name in wanted}
+    for (name, reading), result in zip(jobs, results, strict=True):
+        found[name][reading] = result
+    return found
+
+
+def optimise(
+    model: GPT,
+    tokens: Sequence[int],
+    reading: Reading,
+    params: InvertParams,
+    *,
+    on_step: Callable[[], object] = lambda: None,
+) -> Inversion:
+    """Optimise one reading from its own seed, so that none depends on which others run."""
+    target, settings = torch.tensor(tokens, device=model.device), settings_of(reading, params)
+    generator = torch.Generator().manual_seed(params.seed + reading.prefix)
+    k = reading.n_vectors(len(tokens))
+    start = initial_vectors(
+        model, settings.restarts, k, noise=params.init_noise, generator=generator
+    )
+    return invert(model, target, start, settings, parallel=reading.parallel, on_step=on_step)
+
+
+def settings_of(reading: Reading, params: InvertParams) -> ReadingParams:
+    """Return how a reading is optimised."""
+    return params.parallel if reading.parallel else params.prefix
+
+
+def assess_all(
+    model: GPT,
+    tokenizer: Tokenizer,
+    found: Found,
+    saved: Vectors,
+    wanted: Mapping[str, list[int]],
+    compute: ComputeParams,
+) -> list[Inverted]:
+    """Return each sentence with its ceilings, and the verdicts on its saved vectors."""
+
+    def assess(name: str) -> Inverted:
+        target = torch.tensor(wanted[name], device=model.device)
+        return Inverted(
+            name=name,
+            text=tokenizer.decode(wanted[name]),
+            tokens=wanted[name],
+            ceilings=ceilings(model, target),
+            found=found[name],
+            verdicts={
+                reading: judge(model, target, vectors, parallel=reading.parallel)
+                for reading, vectors in saved[name].items()
+            },
+        )
+
+    return side_by_side(assess, wanted, compute)
+
+
+def all_tables(
+    model: GPT,
+    tokenizer: Tokenizer,
+    sentences: Sequence[Inverted],
+    text: Tokens,
+    params: InvertParams,
+    compute: ComputeParams,
+) -> dict[str, pd.DataFrame]:
+    """Return every table about the first sentence, and those that compare it with the others."""
+    first = sentences[0]
+    counts = np.bincount(text, minlength=model.config.vocab_size)
+    cloud = torch.from_numpy(np.argsort(-counts, kind="stable")[:CLOUD].copy())
+    replies = side_by_side(
+        lambda reading: reply_table(model, tokenizer, first, reading, params),
+        sorted({PARALLEL, max(first.found)}),
+        compute,
+    )
+    targets = [tables.target_table(model, tokenizer, one, counts) for one in sentences]
+    texts = tokenizer.decode_each(first.tokens)
+    return {
+        "frontier": tables.frontier_table(sentences),
+        "loss": tables.loss_table(first.found, readings_of(params.prefix.lengths)),
+        "steps": tables.step_table(first, texts),
+        "appearance": tables.appearance_table(first, tokenizer),
+        "restarts": tables.restart_table(first, tokenizer),
+        "tokens": pd.concat(targets, ignore_index=True),
+        "words": tables.word_table(model, tokenizer, first, neighbour_distance(model, cloud)),
+        "map": tables.map_table(model, tokenizer, first, cloud),
+        "replies": pd.concat(replies, ignore_index=True),
+    }
+
+
+def reply_table(
+    model: GPT, tokenizer: Tokenizer, sentence: Inverted, reading: Reading, params: InvertParams
+) -> pd.DataFrame:
+    """Return what the model says when fed real tokens: the vectors' nearest, and searched ones."""
+    target, parallel = torch.tensor(sentence.tokens, device=model.device), reading.parallel
+    vectors = sentence.found[reading].vectors[best_restart(sentence.verdicts[reading])]
+    nearest = nearest_tokens(model, vectors)[0][:, 0]
+    generator = torch.Generator().manual_seed(params.seed + reading.prefix)
+    found = search(model, target, nearest, params.search, parallel=parallel, generator=generator)
+    rows: list[dict[str, Any]] = []
+    for source, tokens in (("nearest", nearest), ("searched", found.tokens)):
+        reply = judge(model, target, model.embed(tokens)[None], parallel=parallel)
+        rows.append(
+            {
+                "reading": reading.name,
+                "source": source,
+                "tokens": tokenizer.decode(tokens.tolist()),
+                "said": tokenizer.decode(reply.said[0].tolist()),
+                "correct": int(reply.correct.sum()),
+                "loss": -float(reply.log_probs.mean()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def ceiling_of(model: GPT, sentence: Inverted) -> dict[str, Any]:
+    """Return what no input can do better, and what vectors made from the proof reach."""
+    target, limit = torch.tensor(sentence.tokens, device=model.device), sentence.ceilings
+    loudest = judge(model, target, loudest_vectors(model, limit.points), parallel=True)
+    return {
+        "lowest_possible_loss": limit.lowest_loss,
+        "largest_gap_between_bounds": float((limit.upper - limit.lower).max()),
+        "loudest_vectors_loss": -float(loudest.log_probs.mean()),
+        "loudest_vectors_exact": bool(loudest.exact[0]),
+        "tokens_that_can_be_argmax": sum(can is True for can in limit.can_be_argmax),
+    }
+
+
+def reached_by(
+    model: GPT, sentence: Inverted, saved: Mapping[Reading, Tensor], params: InvertParams
+) -> dict[str, dict[str, Any]]:
+    """Return of each reading, by name, what it reached and, where exact, how robustly."""
+    reached = {}
+    for reading, verdict in sentence.verdicts.items():
+        reached[reading.name] = tables.summary(sentence.found[reading], verdict)
+        if verdict.exact.any():
+            vectors = saved[reading]
+            reached[reading.name] |= robustness_of(model, sentence, reading, vectors, params)
+    return reached
+
+
+def robustness_of(
+    model: GPT, sentence: Inverted, reading: Reading, saved: Tensor, params: InvertParams
+) -> dict[str, float]:
+    """Return what shares of the exact restarts survive other arithmetic, and the noise radius."""
+    target = torch.tensor(sentence.tokens, device=model.device)
+    verdict, parallel = sentence.verdicts[reading], reading.parallel
+    exact = saved[verdict.exact]
+    kept64 = robustness.survives_float64(model, exact, target, parallel=parallel)
+    kept16 = robustness.survives_bfloat16(model, exact, target, parallel=parallel)
+    losses = verdict.log_probs.mean(dim=1).masked_fill(~verdict.exact, -torch.inf)
+    radius = robustness.noise_radius(
+        model,
+        saved[int(losses.argmax())],
+        target,
+        parallel=parallel,
+        trials=params.noise_trials,
+        generator=torch.Generator().manual_seed(params.seed),
+    )
+    return {
+        "exact_in_float64": float(kept64.float().mean()),
+        "exact_in_bfloat16": float(kept16.float().mean()),
+        "noise_radius": radius,
+    }

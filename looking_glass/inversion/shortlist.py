@@ -1,0 +1,54 @@
+"""The loss over a short list of tokens, the rest of the vocabulary taken as a tangent."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from looking_glass.gpt.model import GPT
+
+LONGEST = 2048  # tokens, of GPT-2's 50,257
+
+
+class Shortlist:
+    """The tokens that now have some probability anywhere, for which the loss will be computed.
+
+    What all others have together is kept, position by position, as it is at this moment.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: GPT, hidden: Tensor, target: Tensor) -> None:
+        """Take the states (B, n, C) that predict `target` (n,)."""
+        at = target.expand(len(hidden), -1)[..., None]  # (B, n, 1)
+        shares: Tensor = model.lm_head(hidden)  # (B, n, V): logits, in place made probabilities
+        highest, first = shares.max(dim=-1, keepdim=True)
+        self.first = first.squeeze(-1)  # (B, n)
+        own = shares.gather(-1, at) - highest
+        shares = shares.sub_(highest).exp_()
+        total = shares.sum(dim=-1, keepdim=True)
+        self.largest = (own == 0).squeeze(-1)  # (B, n)
+        self.log_probs = (own - total.log()).squeeze(-1)  # (B, n)
+
+        most = shares.div_(total).flatten(0, 1).amax(dim=0)  # (V,)
+        most[target] = math.inf
+        tokens = most.topk(min(LONGEST, len(most))).indices
+        self.rows = model.lm_head.weight[tokens]  # (R, C)
+        place = torch.empty_like(most, dtype=torch.long)
+        place[tokens] = torch.arange(len(tokens), device=place.device)
+        self.labels = place[at.squeeze(-1)]  # (B, n)
+        # What the others weigh together, log Σ exp, and how that grows with the state: a tangent.
+        shares[..., tokens] = 0
+        rest = shares.sum(dim=-1, keepdim=True)
+        self.hidden = hidden
+        self.rest = ((rest * total).log() + highest).squeeze(-1)  # (B, n)
+        self.slope = shares @ model.lm_head.weight / rest.clamp(min=1e-30)  # (B, n, C)
+
+    def losses(self, hidden: Tensor) -> Tensor:
+        """Return -log p of each target token in nats: (B, n, C) → (B, n)."""
+        rest = self.rest + ((hidden - self.hidden) * self.slope).sum(dim=-1)
+        logits = torch.cat([hidden @ self.rows.t(), rest[..., None]], dim=-1)  # (B, n, R + 1)
+        losses = F.cross_entropy(logits.flatten(0, 1), self.labels.flatten(), reduction="none")
+        return losses.view(self.labels.shape)

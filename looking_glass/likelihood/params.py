@@ -1,0 +1,33 @@
+"""Section `logprob` of the parameters."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from looking_glass.gpt.decoding import Sampling
+from looking_glass.pipeline.params import Section
+
+Made = Literal["sampled", "greedy", "shuffled", "held_out"]
+
+
+class LogprobParams(Section):
+    """Section `logprob`."""
+
+    prompt: str
+    seed: int = Field(ge=0)
+    temperature: float = Field(gt=0)
+    top_k: int | None = Field(ge=1)
+    top_p: float | None = Field(gt=0, le=1)
+    max_tokens: int = Field(ge=1)  # of a sampled sentence
+    samples: int = Field(ge=2)
+    compare: tuple[Made, ...]
+    sentences: tuple[str, ...]
+    stride: int = Field(ge=1)  # of the window over what the block cannot hold
+    bins: int = Field(ge=1, le=100)  # of the reliability diagram
+
+    @property
+    def sampling(self) -> Sampling:
+        """Return what is drawn from."""
+        return Sampling(temperature=self.temperature, top_k=self.top_k, top_p=self.top_p)

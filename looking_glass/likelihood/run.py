@@ -1,0 +1,168 @@
+"""What the stage `logprob` does, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from looking_glass.gpt.decoding import DIGITS, Drawn, draw_sentences
+from looking_glass.gpt.model import GPT
+from looking_glass.likelihood import tables
+from looking_glass.likelihood.calibration import expected_calibration_error, reliability
+from looking_glass.likelihood.params import LogprobParams
+from looking_glass.likelihood.scores import Scores, score, total, word_starters
+from looking_glass.likelihood.sentences import (
+    Sentence,
+    has_ended,
+    held_out,
+    prompt_tokens,
+    sentence_length,
+    shuffled,
+    users_sentences,
+)
+from looking_glass.pipeline.compute import ComputeParams, side_by_side
+from looking_glass.text.corpus import Corpus, Tokens
+from looking_glass.text.tokenizer import Tokenizer
+
+SHOWN = 12  # sampled sentences that are compared with the book
+SHARE = 250  # sentences drawn side by side: the more, the fewer passes over the output layer
+AGREEMENT = 1e-5  # nats a token between recording while drawing and scoring afterwards
+Score = Callable[[Sequence[int], Sequence[int]], Scores]  # of a context, and of what follows it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likelihoods:
+    """What was sampled, scored and compared."""
+
+    tables: dict[str, pd.DataFrame]
+    details: dict[str, Any]
+    sentence: str  # the first one sampled
+
+
+def sample_and_score(
+    model: GPT, tokenizer: Tokenizer, corpus: Corpus, params: LogprobParams, compute: ComputeParams
+) -> Likelihoods:
+    """Sample sentences; score the first, those it is compared with, and the held-out text."""
+    begins_word = word_starters(tokenizer.token_bytes())
+    prompt = prompt_tokens(tokenizer, params, model.config.block_size)
+    yours = users_sentences(tokenizer, params)
+
+    def scores_of(context: Sequence[int], tokens: Sequence[int]) -> Scores:
+        return score(model, context, tokens, stride=params.stride, begins_word=begins_word)
+
+    generator = torch.Generator().manual_seed(params.seed)
+    size = (params.samples, params.max_tokens, DIGITS)
+    uniforms = torch.rand(size, generator=generator, dtype=torch.double)
+    drawn = draw_all(model, tokenizer, prompt, uniforms, params, compute)
+    samples = tables.sample_table(drawn, tokenizer)
+    sampled = Sentence(name="sampled", tokens=drawn[0].tokens[: samples["tokens"].iloc[0]])
+    others = compared(model, tokenizer, prompt, sampled, corpus.val, params)
+    scored = [
+        tables.Scored(sentence=sentence, scores=scores_of(prompt, sentence.tokens))
+        for sentence in (sampled, *others, *yours)
+    ]
+    own = scores_of(prompt, sampled.tokens)
+    recorded = drawn[0].log_probs[: len(sampled.tokens)]
+    assert torch.allclose(own.log_probs, recorded, rtol=0, atol=AGREEMENT), "rescoring disagrees"
+    # Drawn on after its end, with the same numbers: long enough to show what a product comes to.
+    (whole,) = draw(model, tokenizer, prompt, uniforms[:1], params, past_the_end=True)
+    bins, calibration = calibrate(scores_of, corpus.val, params)
+    after_space = params.prompt[-1:].isspace()
+    words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
+    return Likelihoods(
+        tables={
+            "samples": samples,
+            "verbatim": tables.verbatim_table(drawn[:SHOWN], tokenizer, corpus.train),
+            "tokens": pd.concat([tables.token_table(one, tokenizer) for one in scored]),
+            "words": pd.concat(words),
+            "sentences": tables.sentence_table(scored, pd.concat(words), tokenizer),
+            "product": tables.product_table(whole.log_probs),
+            "calibration": bins,
+        },
+        details={
+            "tokens": len(sampled.tokens),
+            "unscored_prompt_tokens": len(prompt),
+            **asdict(total(own.log_probs, tokenizer.n_bytes(sampled.tokens))),
+            "sampling_nats": float(samples["sampling_nats"].iloc[0]),
+            "samples": tables.sample_metrics(samples),
+            "calibration": calibration,
+        },
+        sentence=tokenizer.decode(sampled.tokens),
+    )
+
+
+def calibrate(
+    scores_of: Score, text: Tokens, params: LogprobParams
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return how often the first choice was right over `text`: by bins, and in all."""
+    tokens = text.tolist()
+    scores = scores_of(tokens[:1], tokens[1:])
+    bins = reliability(scores.largest.exp(), scores.ranks == 1, params.bins)
+    return bins, {
+        "tokens": len(tokens) - 1,
+        "nats_per_token": -float(scores.log_probs.double().mean()),
+        "accuracy": float((scores.ranks == 1).double().mean()),
+        "confidence": float(scores.largest.double().exp().mean()),
+        "expected_calibration_error": expected_calibration_error(bins),
+    }
+
+
+def draw(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: list[int],
+    uniforms: Tensor | None,
+    params: LogprobParams,
+    *,
+    past_the_end: bool = False,
+) -> list[Drawn]:
+    """Draw sentences as the parameters say: until each ends, or past that to the last token."""
+    pieces = tokenizer.decode_each(list(range(tokenizer.vocab_size)))
+    ended = (lambda _text: False) if past_the_end else has_ended
+    return draw_sentences(
+        model, prompt, uniforms, params.sampling, pieces, ended, params.max_tokens
+    )
+
+
+def draw_all(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: list[int],
+    uniforms: Tensor,
+    params: LogprobParams,
+    compute: ComputeParams,
+) -> list[Drawn]:
+    """Draw a sentence for each row of numbers, shares of them side by side."""
+    shares = [uniforms[start : start + SHARE] for start in range(0, len(uniforms), SHARE)]
+    drawn = side_by_side(
+        lambda share: draw(model, tokenizer, prompt, share, params), shares, compute
+    )
+    return [one for share in drawn for one in share]
+
+
+def compared(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: list[int],
+    sampled: Sentence,
+    text: Tokens,
+    params: LogprobParams,
+) -> list[Sentence]:
+    """Return the sentences that `logprob.compare` names, beside the sampled one: each once."""
+    found = []
+    for name in dict.fromkeys(params.compare):
+        if name == "greedy":
+            (drawn,) = draw(model, tokenizer, prompt, None, params)
+            n = max(1, sentence_length(tokenizer.decode_each(drawn.tokens)))
+            found.append(Sentence(name=name, tokens=drawn.tokens[:n]))
+        elif name == "shuffled":
+            words = tokenizer.decode(sampled.tokens)
+            found.append(shuffled(tokenizer, params.prompt, words, params.seed))
+        elif name == "held_out":
+            found.append(held_out(tokenizer, text))
+    return found

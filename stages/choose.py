@@ -1,0 +1,48 @@
+"""Let the model choose the 11th word of each prompt; find what the choice owes to each word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from looking_glass.attention.continuation import continue_prompt
+from looking_glass.attention.matching import match_tokens
+from looking_glass.attention.params import AttentionParams
+from looking_glass.attention.run import by_prompt, choice_arrays, draw_contexts, explain_choice
+from looking_glass.attention.traced import trace_sentence
+from looking_glass.gpt.checkpoint import MERGES_FILE, VOCAB_FILE, load_checkpoint
+from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_tensors
+from looking_glass.pipeline.compute import ComputeParams, prepare
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.pipeline.params import load_section
+from looking_glass.text.corpus import read_corpus
+from looking_glass.text.tokenizer import Tokenizer
+
+MODEL, TOKENS = Path("data/model"), Path("data/tokens")
+CHOICES, TABLES = Path("data/choices"), Path("data/tables/choose")
+
+
+def main() -> None:
+    """Write what is the same whichever block is looked at: `attention` goes on from it."""
+    params = load_section(AttentionParams, "attention")
+    compute = load_section(ComputeParams, "compute")
+    model = load_checkpoint(MODEL, prepare(compute))
+    tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
+    continued = [continue_prompt(model, tokenizer, prompt) for prompt in params.prompts]
+    sentences = [trace_sentence(model, tokenizer, one) for one in continued]
+    corpus = read_corpus(TOKENS)
+    matched = match_tokens(corpus, tokenizer).to(model.device)
+    contexts, _ = draw_contexts(model, sentences, corpus.val, params)
+
+    explained = [explain_choice(model, tokenizer, one, corpus) for one in sentences]
+    arrays = choice_arrays(model, sentences, contexts, matched, compute)
+    with whole_directory(CHOICES) as directory:
+        write_tensors(directory / "choices.safetensors", arrays)
+    with whole_directory(TABLES) as directory:
+        for name, table in by_prompt(explained).items():
+            write_csv(directory / f"{name}.csv", table)
+    for one in sentences:
+        print(f"{tokenizer.decode(one.sentence.tokens)!r}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,46 @@
+"""Say what the trained model is worth: its losses, beside n-grams', and what it copies."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from looking_glass.baselines.kneser_ney import baseline_losses
+from looking_glass.gpt.checkpoint import load_checkpoint
+from looking_glass.gpt.generation import sample_after
+from looking_glass.gpt.loss import mean_loss
+from looking_glass.pipeline.artifacts import write_json
+from looking_glass.pipeline.compute import ComputeParams, prepare
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.pipeline.params import load_section
+from looking_glass.text.corpus import read_corpus
+from looking_glass.text.overlap import copied
+
+MODEL, TOKENS, METRICS = Path("data/model"), Path("data/tokens"), Path("metrics/evaluate.json")
+# What the model is made to write, to see how much of it is copied: texts of at most so many tokens.
+SAMPLES, SAMPLE_LENGTH, SAMPLE_SEED = 20, 64, 1
+NGRAM = 8  # tokens of a piece that counts as copied
+
+
+def main() -> None:
+    """Write the model's losses, as it lies on disk, and those of the baselines: nats/token."""
+    model = load_checkpoint(MODEL, prepare(load_section(ComputeParams, "compute")))
+    corpus = read_corpus(TOKENS)
+    val_loss = mean_loss(model, corpus.val)
+    bits = val_loss * (len(corpus.val) - 1) / math.log(2)
+    samples = sample_after(model, corpus.train, SAMPLES, SAMPLE_LENGTH, seed=SAMPLE_SEED)
+    found = copied(samples, corpus.train, NGRAM)
+    metrics = {
+        "val_loss": val_loss,
+        "val_bits_per_byte": bits / corpus.val_bytes,
+        "train_loss": mean_loss(model, corpus.train),
+        "longest_verbatim_run": found.longest_run,
+        f"verbatim_{NGRAM}gram_share": found.ngram_share,
+        "baseline_val_loss": baseline_losses(corpus),
+    }
+    write_json(METRICS, metrics)
+    print(f"{val_loss:.3f} nats/token on the held-out text; {metrics['baseline_val_loss']}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
