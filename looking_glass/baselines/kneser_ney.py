@@ -87,7 +87,7 @@ def _counts_by_order(tokens: Sequence[int], order: int) -> list[Counter[Gram]]:
 
 
 def baseline_losses(corpus: Corpus) -> dict[str, float]:
-    """Return the validation loss, in nats/token, of each of `ORDERS` counted on the training text."""
+    """Return the validation loss of each of `ORDERS`, counted on the training text: nats/token."""
     train, val = corpus.train.tolist(), corpus.val.tolist()
     return {
         name: KneserNey(train, order=order, vocab_size=corpus.vocab_size).mean_loss(val)
