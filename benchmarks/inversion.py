@@ -19,11 +19,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from looking_glass.pipeline.artifacts import write_csv
-from looking_glass.inversion.ceiling import ceilings
-from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
-from looking_glass.text.corpus import read_corpus
+from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint
+from looking_glass.gpt.config import GPTConfig, ModelParams
 from looking_glass.gpt.loss import mean_loss
+from looking_glass.gpt.model import GPT
+from looking_glass.inversion.ceiling import ceilings
 from looking_glass.inversion.optimiser import (
     PARALLEL,
     Inversion,
@@ -34,10 +34,10 @@ from looking_glass.inversion.optimiser import (
     judge,
 )
 from looking_glass.inversion.tables import frontier_table, name_of, target_table
-from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint
-from looking_glass.gpt.config import GPTConfig, ModelParams
-from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.artifacts import write_csv
+from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
 from looking_glass.pipeline.params import load_section
+from looking_glass.text.corpus import read_corpus
 from looking_glass.text.tokenizer import Tokenizer
 from looking_glass.training.run import Training, TrainParams, train
 from stages.invert import assess, optimise, reading_of, targets_of

@@ -28,12 +28,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from looking_glass.pipeline.compute import ComputeParams, prepare
-from looking_glass.text.corpus import Corpus, read_corpus
-from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.config import GPTConfig, ModelParams
+from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.params import load_section
+from looking_glass.text.corpus import Corpus, read_corpus
 from looking_glass.text.tokenizer import Tokenizer
 from looking_glass.training.run import Batches, Training, TrainParams
 

@@ -42,7 +42,7 @@ def main() -> None:
     contexts, generator = run.draw_contexts(model, sentences, text, params)
 
     explained = [
-        run.explain_block(model, tokenizer, sentence, block, once, number)
+        run.block_tables(model, tokenizer, sentence, block, once, number)
         for number, sentence in zip(numbers, sentences, strict=True)
     ]
     trust = run.block_agreement(model, contexts, block, once, generator, compute)

@@ -7,7 +7,7 @@ from pathlib import Path
 from looking_glass.attention.continuation import continue_prompt
 from looking_glass.attention.matching import match_tokens
 from looking_glass.attention.params import AttentionParams
-from looking_glass.attention.run import by_prompt, choice_arrays, draw_contexts, explain_choice
+from looking_glass.attention.run import by_prompt, choice_arrays, choice_tables, draw_contexts
 from looking_glass.attention.traced import trace_sentence
 from looking_glass.gpt.checkpoint import MERGES_FILE, VOCAB_FILE, load_checkpoint
 from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_tensors
@@ -33,7 +33,7 @@ def main() -> None:
     matched = match_tokens(corpus, tokenizer).to(model.device)
     contexts, _ = draw_contexts(model, sentences, corpus.val, params)
 
-    explained = [explain_choice(model, tokenizer, one, corpus) for one in sentences]
+    explained = [choice_tables(model, tokenizer, one, corpus) for one in sentences]
     arrays = choice_arrays(model, sentences, contexts, matched, compute)
     with whole_directory(CHOICES) as directory:
         write_tensors(directory / "choices.safetensors", arrays)

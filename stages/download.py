@@ -7,7 +7,8 @@ from pathlib import Path
 from looking_glass.pipeline.artifacts import write_bytes
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
-from looking_glass.text.sources import DownloadParams, fetch_all
+from looking_glass.text.fetching import fetch_all
+from looking_glass.text.sources import DownloadParams
 
 DATA = Path("data")
 

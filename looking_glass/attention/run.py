@@ -40,7 +40,7 @@ def draw_contexts(
     return choose(model, drawn.to(model.device)), generator
 
 
-def explain_choice(
+def choice_tables(
     model: GPT, tokenizer: Tokenizer, sentence: TracedSentence, corpus: Corpus
 ) -> Tables:
     """Return the tables about one sentence that are the same whichever block is looked at."""
@@ -86,7 +86,7 @@ def kept(arrays: Mapping[str, npt.NDArray[Any]], of: str) -> dict[str, Tensor]:
     return {name.removeprefix(f"{of}."): torch.from_numpy(arrays[name]) for name in names}
 
 
-def explain_block(
+def block_tables(
     model: GPT,
     tokenizer: Tokenizer,
     sentence: TracedSentence,

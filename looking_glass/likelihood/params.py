@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from looking_glass.gpt.decoding import Sampling
+from looking_glass.gpt.sampling import Sampling
 from looking_glass.pipeline.params import Section
 
 Made = Literal["sampled", "greedy", "shuffled", "held_out"]

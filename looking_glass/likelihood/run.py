@@ -10,8 +10,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from looking_glass.gpt.decoding import DIGITS, Drawn, draw_sentences
+from looking_glass.gpt.decoding import Drawn, draw_sentences
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.sampling import DIGITS
 from looking_glass.likelihood import tables
 from looking_glass.likelihood.calibration import expected_calibration_error, reliability
 from looking_glass.likelihood.params import LogprobParams
@@ -70,7 +71,7 @@ def sample_and_score(
     recorded = drawn[0].log_probs[: len(sampled.tokens)]
     assert torch.allclose(own.log_probs, recorded, rtol=0, atol=AGREEMENT), "rescoring disagrees"
     # Drawn on after its end, with the same numbers: long enough to show what a product comes to.
-    (whole,) = draw(model, tokenizer, prompt, uniforms[:1], params, past_the_end=True)
+    (whole,) = draw_as_asked(model, tokenizer, prompt, uniforms[:1], params, past_the_end=True)
     bins, calibration = calibrate(scores_of, corpus.val, params)
     after_space = params.prompt[-1:].isspace()
     words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
@@ -112,7 +113,7 @@ def calibrate(
     }
 
 
-def draw(
+def draw_as_asked(
     model: GPT,
     tokenizer: Tokenizer,
     prompt: list[int],
@@ -140,7 +141,7 @@ def draw_all(
     """Draw a sentence for each row of numbers, shares of them side by side."""
     shares = [uniforms[start : start + SHARE] for start in range(0, len(uniforms), SHARE)]
     drawn = side_by_side(
-        lambda share: draw(model, tokenizer, prompt, share, params), shares, compute
+        lambda share: draw_as_asked(model, tokenizer, prompt, share, params), shares, compute
     )
     return [one for share in drawn for one in share]
 
@@ -157,7 +158,7 @@ def compared(
     found = []
     for name in dict.fromkeys(params.compare):
         if name == "greedy":
-            (drawn,) = draw(model, tokenizer, prompt, None, params)
+            (drawn,) = draw_as_asked(model, tokenizer, prompt, None, params)
             n = max(1, sentence_length(tokenizer.decode_each(drawn.tokens)))
             found.append(Sentence(name=name, tokens=drawn.tokens[:n]))
         elif name == "shuffled":

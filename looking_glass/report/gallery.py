@@ -11,7 +11,7 @@ from looking_glass.report.params import Colors
 from looking_glass.report.results import Choice, Results, first_sentence
 
 
-def draw(
+def draw_figures(
     results: Results,
     metrics: dict[str, Any],
     pairs: list[tuple[Choice, Choice]],

@@ -16,7 +16,7 @@ from looking_glass.report.context import (
     about_log_probabilities,
     live_data,
 )
-from looking_glass.report.gallery import draw
+from looking_glass.report.gallery import draw_figures
 from looking_glass.report.measures import MEASURES
 from looking_glass.report.page import data_uri, render
 from looking_glass.report.params import ReportParams
@@ -45,7 +45,7 @@ def make_report(results: Results, settings: dict[str, Any], params: ReportParams
     ]
     figures = {
         name: to_png(figure, params.dpi)
-        for name, figure in draw(results, metrics, pairs, params.colors).items()
+        for name, figure in draw_figures(results, metrics, pairs, params.colors).items()
     }
     context = {
         **metrics,
