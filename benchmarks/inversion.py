@@ -12,6 +12,7 @@ the shape of params.yaml, but no dropout, no discount, no decay and weights as t
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,27 +21,24 @@ import torch
 from torch import Tensor
 
 from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint
-from looking_glass.gpt.config import GPTConfig, ModelParams
+from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
 from looking_glass.inversion.ceiling import ceilings
-from looking_glass.inversion.optimiser import (
-    PARALLEL,
-    Inversion,
-    InvertParams,
-    ReadingParams,
-    initial_vectors,
-    invert,
-    judge,
-)
-from looking_glass.inversion.tables import frontier_table, name_of, target_table
+from looking_glass.inversion.judging import judge
+from looking_glass.inversion.optimiser import Inversion, initial_vectors, invert
+from looking_glass.inversion.params import InvertParams, ReadingParams
+from looking_glass.inversion.readings import PARALLEL, Reading, readings_of
+from looking_glass.inversion.run import assess, optimise, settings_of, targets_of
+from looking_glass.inversion.tables import frontier_table, target_table
 from looking_glass.pipeline.artifacts import write_csv
 from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.tokenizer import Tokenizer
-from looking_glass.training.run import Training, TrainParams, train
-from stages.invert import assess, optimise, reading_of, targets_of
+from looking_glass.training.loop import train
+from looking_glass.training.params import TrainParams
+from looking_glass.training.run import Training
 
 TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
 HERE = Path(__file__).parent
@@ -81,8 +79,7 @@ def learn_by_heart(steps: int, directory: Path) -> None:
             "evaluate_every": min(steps, 200),
         }
     )
-    kept = shape.model_dump(include=set(GPTConfig.__dataclass_fields__))
-    config = GPTConfig(vocab_size=corpus.vocab_size, **{**kept, "dropout": 0.0})
+    config = replace(shape.config(corpus.vocab_size), dropout=0.0)
     torch.manual_seed(params.seed)
     run = Training(GPT(config), corpus, Tokenizer(*TABLES).token_bytes(), params)
     train(
@@ -104,12 +101,17 @@ def frontier(directory: Path, steps: int | None = None) -> tuple[pd.DataFrame, p
         params = params.model_copy(update={"prefix": changed})
     model, tokenizer = load_checkpoint(directory), Tokenizer(*TABLES)
     sentences = []
-    for name, tokens in targets_of(params, tokenizer).items():
-        lengths = (PARALLEL, *params.prefix.lengths)
-        jobs = [(tokens, k) for k in lengths]
+    block_size = model.config.block_size
+    for name, tokens in targets_of(params, tokenizer, block_size).items():
+        readings = [
+            reading
+            for reading in readings_of(params.prefix.lengths)
+            if reading.fits(len(tokens), block_size)
+        ]
+        jobs = [(tokens, reading) for reading in readings]
         results = side_by_side(lambda job: optimise(model, *job, params), jobs, compute)
-        found = dict(zip(lengths, results, strict=True))
-        vectors = {k: inversion.vectors for k, inversion in found.items()}
+        found = dict(zip(readings, results, strict=True))
+        vectors = {reading: inversion.vectors for reading, inversion in found.items()}
         sentences.append(assess(model, tokenizer, name, tokens, found, vectors))
     table = frontier_table(sentences)
     corpus = read_corpus(Path("data/tokens"))
@@ -133,11 +135,11 @@ def choices(directory: Path) -> pd.DataFrame:
     target = torch.tensor(tokens)
     lowest = ceilings(model, target).lowest_loss
     n_tokens = len(tokens)
-    jobs: list[tuple[str, Tensor, ReadingParams, int]] = []
-    for k in (PARALLEL, max(params.prefix.lengths)):
-        reading, n = reading_of(k, params), k or n_tokens
+    jobs: list[tuple[str, Tensor, ReadingParams, Reading]] = []
+    for reading in (PARALLEL, Reading(max(params.prefix.lengths))):
+        settings, n = settings_of(reading, params), reading.n_vectors(n_tokens)
 
-        def fresh(noise: float, n: int = n, restarts: int = reading.restarts) -> Tensor:
+        def fresh(noise: float, n: int = n, restarts: int = settings.restarts) -> Tensor:
             generator = torch.Generator().manual_seed(params.seed)
             return initial_vectors(model, restarts, n, noise=noise, generator=generator)
 
@@ -154,18 +156,18 @@ def choices(directory: Path) -> pd.DataFrame:
             "start: zeros": torch.zeros_like(default),
             "start: as large as token ids": ids.float(),
         }
-        jobs += [(label, start, reading, k) for label, start in starts.items()]
+        jobs += [(label, start, settings, reading) for label, start in starts.items()]
         for rate in (0.01, 0.03, 0.3, 1.0):
-            changed = reading.model_copy(update={"learning_rate": rate})
-            jobs.append((f"rate: {rate}", default, changed, k))
-        jobs.append(("positions: none", default, reading, k))
+            changed = settings.model_copy(update={"learning_rate": rate})
+            jobs.append((f"rate: {rate}", default, changed, reading))
+        jobs.append(("positions: none", default, settings, reading))
     without = load_checkpoint(directory)
     without.transformer.wpe.weight.zero_()
 
-    def run(job: tuple[str, Tensor, ReadingParams, int]) -> dict[str, object]:
-        label, start, reading, k = job
+    def run(job: tuple[str, Tensor, ReadingParams, Reading]) -> dict[str, object]:
+        label, start, settings, reading = job
         inverted = without if label == "positions: none" else model
-        return measure(label, inverted, target, start, reading, k, lowest)
+        return measure(label, inverted, target, start, settings, reading, lowest)
 
     return pd.DataFrame(side_by_side(run, jobs, compute))
 
@@ -175,17 +177,17 @@ def measure(
     model: GPT,
     target: Tensor,
     start: Tensor,
-    reading: ReadingParams,
-    k: int,
+    settings: ReadingParams,
+    reading: Reading,
     lowest: float,
 ) -> dict[str, object]:
     """Return what inverting from `start` reached."""
-    found: Inversion = invert(model, target, start, reading, parallel=k == PARALLEL)
-    verdict = judge(model, target, found.vectors, parallel=k == PARALLEL)
+    found: Inversion = invert(model, target, start, settings, parallel=reading.parallel)
+    verdict = judge(model, target, found.vectors, parallel=reading.parallel)
     first = found.first_exact_step[found.first_exact_step >= 0]
     row = {
         "choice": label,
-        "reading": name_of(k),
+        "reading": reading.name,
         "exact_rate": float(verdict.exact.float().mean()),
         "loss": -float(verdict.log_probs.mean()),
         "lowest_possible_loss": lowest,

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from looking_glass.gpt.checkpoint import MERGES_FILE, VOCAB_FILE, load_checkpoint
-from looking_glass.gpt.decoding import DIGITS, Drawn
+from looking_glass.gpt.decoding import Drawn
 from looking_glass.gpt.model import GPT
-from looking_glass.likelihood.sentences import LogprobParams, prompt_tokens
+from looking_glass.gpt.sampling import DIGITS
+from looking_glass.likelihood.params import LogprobParams
+from looking_glass.likelihood.run import draw_all, draw_as_asked
+from looking_glass.likelihood.sentences import prompt_tokens
 from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.tokenizer import Tokenizer
-from stages.logprob import draw, draw_all
 
 MODEL = Path("data/model")
 
@@ -53,7 +55,7 @@ def one_by_one(
 ) -> list[Drawn]:
     """Draw each sentence by itself."""
     return [
-        draw(model, tokenizer, prompt, uniforms[row : row + 1], params)[0]
+        draw_as_asked(model, tokenizer, prompt, uniforms[row : row + 1], params)[0]
         for row in range(len(uniforms))
     ]
 

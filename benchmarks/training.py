@@ -28,14 +28,16 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from looking_glass.gpt.config import GPTConfig, ModelParams
+from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import Corpus, read_corpus
 from looking_glass.text.tokenizer import Tokenizer
-from looking_glass.training.run import Batches, Training, TrainParams
+from looking_glass.training.batches import Batches
+from looking_glass.training.params import TrainParams
+from looking_glass.training.run import Training
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 Logits = Callable[[Tensor], Tensor]
@@ -99,8 +101,7 @@ class Bench:
         self.token_bytes = Tokenizer(*tables).token_bytes()
         self.shape = load_section(ModelParams, "model")
         self.params = load_section(TrainParams, "train")
-        kept = self.shape.model_dump(include=set(GPTConfig.__dataclass_fields__))
-        self.config = GPTConfig(vocab_size=self.corpus.vocab_size, **kept)
+        self.config = self.shape.config(self.corpus.vocab_size)
         self.tokens_per_step = self.params.batch_size * self.config.block_size
         try:
             self.mingpt: Any = importlib.import_module("mingpt.model").GPT

@@ -18,7 +18,7 @@ from looking_glass.pipeline.artifacts import (
     write_json,
     write_tensors,
 )
-from looking_glass.pipeline.compute import ComputeParams, prepare
+from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
@@ -47,7 +47,11 @@ def main() -> None:
 
     model = load_checkpoint(MODEL, device)
     saved = {name: {r: saved_vectors(name, r.name) for r in found[name]} for name in found}
-    sentences = run.assess_all(model, tokenizer, found, saved, wanted, compute)
+    sentences = side_by_side(
+        lambda name: run.assess(model, tokenizer, name, wanted[name], found[name], saved[name]),
+        wanted,
+        compute,
+    )
     text = read_corpus(TOKENS).train
     tables = run.all_tables(model, tokenizer, sentences, text, params, compute)
     ceiling = run.ceiling_of(model, sentences[0])

@@ -27,7 +27,6 @@ from looking_glass.text.tokenizer import Tokenizer
 
 CLOUD = 2000  # of the book's most frequent tokens: what learned vectors are compared with
 Found = dict[str, dict[Reading, Inversion]]  # by the sentence's name
-Vectors = Mapping[str, Mapping[Reading, Tensor]]  # each (B, k, C), by the sentence's name
 
 
 def targets_of(params: InvertParams, tokenizer: Tokenizer, block_size: int) -> dict[str, list[int]]:
@@ -100,31 +99,27 @@ def settings_of(reading: Reading, params: InvertParams) -> ReadingParams:
     return params.parallel if reading.parallel else params.prefix
 
 
-def assess_all(
+def assess(
     model: GPT,
     tokenizer: Tokenizer,
-    found: Found,
-    saved: Vectors,
-    wanted: Mapping[str, list[int]],
-    compute: ComputeParams,
-) -> list[Inverted]:
-    """Return each sentence with its ceilings, and the verdicts on its saved vectors."""
-
-    def assess(name: str) -> Inverted:
-        target = torch.tensor(wanted[name], device=model.device)
-        return Inverted(
-            name=name,
-            text=tokenizer.decode(wanted[name]),
-            tokens=wanted[name],
-            ceilings=ceilings(model, target),
-            found=found[name],
-            verdicts={
-                reading: judge(model, target, vectors, parallel=reading.parallel)
-                for reading, vectors in saved[name].items()
-            },
-        )
-
-    return side_by_side(assess, wanted, compute)
+    name: str,
+    tokens: list[int],
+    found: Mapping[Reading, Inversion],
+    saved: Mapping[Reading, Tensor],
+) -> Inverted:
+    """Return a sentence with its ceilings, and the verdicts on its `saved` vectors (B, k, C)."""
+    target = torch.tensor(tokens, device=model.device)
+    return Inverted(
+        name=name,
+        text=tokenizer.decode(tokens),
+        tokens=tokens,
+        ceilings=ceilings(model, target),
+        found=found,
+        verdicts={
+            reading: judge(model, target, vectors, parallel=reading.parallel)
+            for reading, vectors in saved.items()
+        },
+    )
 
 
 def all_tables(
