@@ -46,7 +46,7 @@ def main() -> None:
         for number, sentence in zip(numbers, sentences, strict=True)
     ]
     trust = run.block_agreement(model, contexts, block, once, generator, compute)
-    details = run.block_details(model, text, block, explained[0], trust, contexts, generator)
+    details = run.block_details(model, block, explained[0], trust, contexts, generator)
     with whole_directory(Path("data/attention") / name) as directory:
         write_tensors(directory / "patterns.safetensors", run.pattern_arrays(sentences, block))
     with whole_directory(Path("data/tables/attention") / name) as directory:

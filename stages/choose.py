@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from looking_glass.attention.continuation import continue_prompt
+from looking_glass.attention.heads import head_habits
 from looking_glass.attention.matching import match_tokens
 from looking_glass.attention.params import AttentionParams
 from looking_glass.attention.run import by_prompt, choice_arrays, choice_tables, draw_contexts
@@ -40,6 +41,7 @@ def main() -> None:
     with whole_directory(TABLES) as directory:
         for name, table in by_prompt(explained).items():
             write_csv(directory / f"{name}.csv", table)
+        write_csv(directory / "heads.csv", head_habits(model, corpus.val))
     for one in sentences:
         print(f"{tokenizer.decode(one.sentence.tokens)!r}")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from looking_glass.baselines.kneser_ney import baseline_losses
+from looking_glass.baselines.kneser_ney import baseline_losses, trigram_loss_at
 from looking_glass.gpt.checkpoint import load_checkpoint
+from looking_glass.gpt.evaluation import context_table, part_table
 from looking_glass.gpt.generation import sample_after
 from looking_glass.gpt.loss import mean_loss
-from looking_glass.pipeline.artifacts import write_json
+from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json
 from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
@@ -17,29 +18,41 @@ from looking_glass.text.corpus import read_corpus
 from looking_glass.text.overlap import copied
 
 MODEL, TOKENS, METRICS = Path("data/model"), Path("data/tokens"), Path("metrics/evaluate.json")
+TABLES = Path("data/tables/evaluate")
 # What the model is made to write, to see how much of it is copied: texts of at most so many tokens.
 SAMPLES, SAMPLE_LENGTH, SAMPLE_SEED = 20, 64, 1
 NGRAM = 8  # tokens of a piece that counts as copied
+EVERY = 2  # of the held-out tokens, one in so many is asked for after contexts of each length
 
 
 def main() -> None:
-    """Write the model's losses, as it lies on disk, and those of the baselines: nats/token."""
+    """Write the losses of the model as it lies on disk, and those of the baselines: nats/token."""
     model = load_checkpoint(MODEL, prepare(load_section(ComputeParams, "compute")))
     corpus = read_corpus(TOKENS)
     val_loss = mean_loss(model, corpus.val)
     bits = val_loss * (len(corpus.val) - 1) / math.log(2)
     samples = sample_after(model, corpus.train, SAMPLES, SAMPLE_LENGTH, seed=SAMPLE_SEED)
     found = copied(samples, corpus.train, NGRAM)
+    contexts, parts = context_table(model, corpus.val, EVERY), part_table(model, corpus.val)
+    places = range(model.config.block_size, len(corpus.val), EVERY)
+    contexts["trigram"] = trigram_loss_at(corpus, places)
+    baselines = baseline_losses(corpus)
+    with whole_directory(TABLES) as directory:
+        write_csv(directory / "contexts.csv", contexts)
+        write_csv(directory / "parts.csv", parts)
     metrics = {
         "val_loss": val_loss,
         "val_bits_per_byte": bits / corpus.val_bytes,
         "train_loss": mean_loss(model, corpus.train),
+        "val_loss_without_first_attention": float(parts["without_attention"].iloc[0]),
+        "val_loss_without_all_attention": float(parts["without_attention"].iloc[-1]),
         "longest_verbatim_run": found.longest_run,
         f"verbatim_{NGRAM}gram_share": found.ngram_share,
-        "baseline_val_loss": baseline_losses(corpus),
+        "baseline_val_loss": baselines,
     }
     write_json(METRICS, metrics)
-    print(f"{val_loss:.3f} nats/token on the held-out text; {metrics['baseline_val_loss']}")
+    told = ", ".join(f"{name} {loss:.3f}" for name, loss in baselines.items())
+    print(f"{val_loss:.3f} nats/token on the held-out text; {told}")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from looking_glass.attention.choices import Choices, last_logits
-from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
-from looking_glass.text.corpus import Tokens
 
 Span = tuple[int, int]  # of positions: start, stop
 
@@ -89,13 +86,3 @@ def replacements(
         logits[:, chosen] = -math.inf
         effects.append(choices.margins[index] - (own - logits.amax(dim=1)))
     return torch.stack(effects)
-
-
-def loss_without(model: GPT, tokens: Tokens, block: int, part: Literal["attn", "mlp"]) -> float:
-    """Return `mean_loss` over `tokens` when what one part of a block adds is left out."""
-    module = getattr(model.transformer.blocks[block], part)
-    handle = module.register_forward_hook(lambda _module, _inputs, out: torch.zeros_like(out))
-    try:
-        return mean_loss(model, tokens)
-    finally:
-        handle.remove()

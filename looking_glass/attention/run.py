@@ -14,7 +14,6 @@ from looking_glass.attention import cause_tables as causes
 from looking_glass.attention import tables
 from looking_glass.attention.agreement import agreement_table, pattern_overlap, sample_contexts
 from looking_glass.attention.choices import Choices, choose
-from looking_glass.attention.interventions import loss_without
 from looking_glass.attention.measures import in_order, in_shares, measure_block, measure_model
 from looking_glass.attention.params import AttentionParams
 from looking_glass.attention.traced import TracedSentence, block_arrays, word_arrays
@@ -130,22 +129,17 @@ def block_agreement(
 
 def block_details(
     model: GPT,
-    text: Tokens,
     block: int,
     explained: Tables,
     trust: pd.DataFrame,
     contexts: Choices,
     generator: torch.Generator,
 ) -> dict[str, Any]:
-    """Return the block's numbers: of the first sentence, over contexts, and over the whole text."""
+    """Return the block's numbers: of the first sentence, and over the drawn contexts."""
     return {
         "block": block,
         **tables.metrics(explained["rows"], explained["words"], trust, len(contexts.contexts)),
         "pattern_kept": pattern_overlap(model, contexts, block, generator),
-        "val_loss_without": {
-            "attention": loss_without(model, text, block, "attn"),
-            "mlp": loss_without(model, text, block, "mlp"),
-        },
     }
 
 

@@ -167,6 +167,5 @@ def summary(name: str, details: dict[str, Any]) -> dict[str, float | None]:
         "on_first_token": details["on_first"],
         "largest_knock_out": details["largest_knock_out"],
         "correlation_with_knock_out": details["rank_correlation"]["knock_out"],
-        "val_loss_without_attention": details["val_loss_without"]["attention"],
     }
     return {f"{name}_block_{key}": value for key, value in found.items()}

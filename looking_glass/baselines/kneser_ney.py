@@ -38,15 +38,17 @@ class KneserNey:
             p = table.interpolate(history, token, p)
         return p
 
+    def loss_at(self, tokens: Sequence[int], place: int) -> float:
+        """Return -log p, in nats, of the token at `place` given those before it."""
+        context = tokens[max(0, place - self.order + 1) : place]
+        return -math.log(self.prob(context, tokens[place]))
+
     def mean_loss(self, tokens: Sequence[int]) -> float:
         """Return the mean of -log p, in nats a token, over all of `tokens` but the first."""
         if len(tokens) < 2:
             raise ValueError(f"at least 2 tokens are required to score one, got {len(tokens)}")
-        n = self.order - 1
-        total = sum(
-            math.log(self.prob(tokens[max(0, i - n) : i], tokens[i])) for i in range(1, len(tokens))
-        )
-        return -total / (len(tokens) - 1)
+        total = sum(self.loss_at(tokens, place) for place in range(1, len(tokens)))
+        return total / (len(tokens) - 1)
 
 
 class _Table:
@@ -93,3 +95,10 @@ def baseline_losses(corpus: Corpus) -> dict[str, float]:
         name: KneserNey(train, order=order, vocab_size=corpus.vocab_size).mean_loss(val)
         for name, order in ORDERS.items()
     }
+
+
+def trigram_loss_at(corpus: Corpus, places: Sequence[int]) -> float:
+    """Return the trigram's mean loss on the validation tokens at `places`, in nats/token."""
+    model = KneserNey(corpus.train.tolist(), order=3, vocab_size=corpus.vocab_size)
+    val = corpus.val.tolist()
+    return sum(model.loss_at(val, place) for place in places) / len(places)

@@ -174,5 +174,6 @@ def summary(details: dict[str, Any]) -> dict[str, float]:
         "sentence_bits_per_byte": details["bits_per_byte"],
         "sampled_nats_per_token": details["samples"]["nats_per_token"],
         "sampled_entropy_per_token": details["samples"]["entropy_per_token"],
+        "val_loss_sliding": details["calibration"]["nats_per_token"],
         "calibration_error": details["calibration"]["expected_calibration_error"],
     }

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from looking_glass.report import page_data
-from looking_glass.report.prose import agreement, choice, inversion, likelihood
+from looking_glass.report.prose import agreement, choice, inversion, likelihood, model
 from looking_glass.report.results import Choice, Results, first_sentence
 
 
@@ -31,9 +31,20 @@ def about_inversion(results: Results, metrics: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def about_attention(
-    results: Results, pairs: list[tuple[Choice, Choice]], val_loss: float
-) -> dict[str, Any]:
+def about_model(results: Results, metrics: dict[str, Any], stride: int) -> dict[str, Any]:
+    """Return what the template says of the trained model: its contexts, its attention."""
+    val_loss, parts = metrics["evaluate"]["val_loss"], results.table("evaluate/parts")
+    return {
+        "context_text": [
+            *model.explain_contexts(results.table("evaluate/contexts")),
+            model.explain_sliding(val_loss, metrics["logprob"]["calibration"], stride),
+        ],
+        "parts_text": model.explain_parts(parts, val_loss),
+        "heads_text": model.explain_heads(results.table("choose/heads")),
+    }
+
+
+def about_attention(results: Results, pairs: list[tuple[Choice, Choice]]) -> dict[str, Any]:
     """Return what the template says of attention: of each sentence, and of the blocks at large."""
     found = {name: results.details(f"attention/{name}") for name in ("first", "last")}
     agreed = {name: results.table(f"attention/{name}/agreement") for name in found}
@@ -46,7 +57,7 @@ def about_attention(
             for_page(results, first, last, n) for n, (first, last) in enumerate(pairs, start=1)
         ],
         "trust": trust,
-        "patterns_text": agreement.compare_patterns(found["first"], found["last"], val_loss),
+        "patterns_text": agreement.compare_patterns(found["first"], found["last"]),
     }
 
 

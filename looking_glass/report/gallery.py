@@ -27,6 +27,11 @@ def draw_figures(
             train["kept_step"],
             colors,
         ),
+        "contexts": training.context_curve(results.table("evaluate/contexts"), colors),
+        "blocks": training.block_worth(
+            results.table("evaluate/parts"), evaluated["val_loss"], colors
+        ),
+        "heads": training.head_habits(results.table("choose/heads"), colors),
         **draw_inversion(results, metrics["invert"], colors),
         **draw_log_probabilities(results, metrics["logprob"], colors),
     }

@@ -42,8 +42,8 @@ def plot_tables(
 
 
 def loss_table(loss: pd.DataFrame, baselines: Mapping[str, float]) -> pd.DataFrame:
-    """Return both losses by training step and, the same in each row, every baseline: nats."""
-    names = {"train_loss": "training", "val_loss": "validation"}
+    """Return the losses by training step and, the same in each row, every baseline: nats."""
+    names = {"train_loss": "training", "val_loss": "validation", "batch_loss": "batches"}
     return loss[["step", *names]].rename(columns=names).assign(**baselines)
 
 

@@ -14,6 +14,7 @@ from looking_glass.report.context import (
     about_attention,
     about_inversion,
     about_log_probabilities,
+    about_model,
     live_data,
 )
 from looking_glass.report.gallery import draw_figures
@@ -56,7 +57,8 @@ def make_report(results: Results, settings: dict[str, Any], params: ReportParams
         "sentence": settings["invert"]["sentence"],
         "measures": MEASURES,
         **about_inversion(results, metrics["invert"]),
-        **about_attention(results, pairs, metrics["evaluate"]["val_loss"]),
+        **about_model(results, metrics, settings["logprob"]["stride"]),
+        **about_attention(results, pairs),
         "page_data": live_data(results, pairs),
         "brief": in_brief(metrics, readings, pairs[0][1]),
         **about_log_probabilities(results, metrics["logprob"], settings["logprob"]),

@@ -10,18 +10,16 @@ import pandas as pd
 from tqdm import tqdm
 
 from looking_glass.training.resume import Scratch
-from looking_glass.training.run import State, Training
+from looking_glass.training.run import Losses, State, Training
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What was known after `step` updates. Losses in nats/token, speed in tokens/s, time in s."""
+    """The losses, and how fast it goes."""
 
-    step: int
-    train_loss: float  # mean over the batches since the evaluation before, dropout on
-    val_loss: float
-    speed: float
-    remaining: float
+    losses: Losses
+    speed: float  # tokens a second
+    remaining: float  # seconds
 
 
 def train(
@@ -31,7 +29,7 @@ def train(
     on_evaluation: Callable[[Evaluation], object] = lambda evaluation: None,
     save: Callable[[State], object] = lambda state: None,
 ) -> pd.DataFrame:
-    """Take `run` to its last step; return its history: step, train_loss, val_loss.
+    """Take `run` to its last step; return its history: step, train_loss, val_loss, batch_loss.
 
     After each evaluation `save` gets the state to go on from.
     """
@@ -43,21 +41,20 @@ def train(
         on_step()
         if run.done % params.evaluate_every == 0 or run.done == params.steps:
             stopped = time.monotonic()
-            train_loss, val_loss = run.evaluate()
+            losses = run.evaluate()
             save(run.state())
             now = time.monotonic()
             training = stopped - started - evaluating
             evaluating += now - stopped
             on_evaluation(
                 Evaluation(
-                    step=run.done,
-                    train_loss=train_loss,
-                    val_loss=val_loss,
+                    losses=losses,
                     speed=(run.done - first) * tokens_per_step / training,
                     remaining=(params.steps - run.done) * (now - started) / (run.done - first),
                 )
             )
-    return pd.DataFrame(run.history, columns=["step", "train_loss", "val_loss"])
+    columns = ["step", "train_loss", "val_loss", "batch_loss"]
+    return pd.DataFrame(run.history, columns=columns)
 
 
 def train_in_sight(run: Training, scratch: Scratch) -> pd.DataFrame:
@@ -77,8 +74,8 @@ def train_in_sight(run: Training, scratch: Scratch) -> pd.DataFrame:
         def show(now: Evaluation) -> None:
             minutes, seconds = divmod(round(now.remaining), 60)
             bar.write(
-                f"step {now.step:>5}/{total}  train {now.train_loss:.3f}  "
-                f"val {now.val_loss:.3f} nats/token  {now.speed:,.0f} tokens/s  "
+                f"step {now.losses.step:>5}/{total}  train {now.losses.train:.3f}  "
+                f"val {now.losses.val:.3f} nats/token  {now.speed:,.0f} tokens/s  "
                 f"{minutes}:{seconds:02} left"
             )
 

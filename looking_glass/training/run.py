@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text.corpus import Corpus
+from looking_glass.text.corpus import Corpus, Tokens
 from looking_glass.training.acceleration import autocast, compile_blocks, uncompiled
 from looking_glass.training.batches import Batches
 from looking_glass.training.learner import Learner
@@ -41,6 +41,21 @@ def check_shares(params: TrainParams, processes: Processes) -> None:
             "train.batch_size must be divisible by train.accumulate times the number of processes, "
             f"got {params.batch_size}, {params.accumulate} and {processes.size}: change one of them"
         )
+
+
+class Losses(NamedTuple):
+    """What was known after `step` updates, in nats/token."""
+
+    step: int
+    train: float  # of the plain model, on as much of the training text as there is held-out text
+    val: float  # of the plain model, on the held-out text
+    batch: float  # mean over the batches since the evaluation before, with dropout and noise
+
+
+def middle(text: Tokens, n: int) -> Tokens:
+    """Return `n` tokens from the middle of `text`, or all where it has fewer."""
+    start = max(0, (len(text) - n) // 2)
+    return text[start : start + n]
 
 
 class Training:
@@ -83,7 +98,8 @@ class Training:
         # A generator of its own: the batches must not depend on how the softmax is computed.
         self.sampler = torch.Generator().manual_seed(params.seed + 1)
         self.done = 0
-        self.history: list[tuple[int, float, float]] = []  # step, training and validation loss
+        self.read_again = middle(corpus.train, len(corpus.val))
+        self.history: list[Losses] = []
         self.recent: list[float] = []
         self.kept: State = {}
         self.kept_step = 0
@@ -113,27 +129,34 @@ class Training:
         self.done += 1
         self.recent.append(self._finite(self.processes.mean(loss, self.learner.model.device)))
 
-    def evaluate(self) -> tuple[float, float]:
-        """Return the mean training loss since the last call and the validation loss; keep weights.
+    def evaluate(self) -> Losses:
+        """Return the losses now, and keep the weights if they are the ones to keep.
 
-        The validation loss is that of the plain model: folded, and over the whole vocabulary.
-        Every process computes it, and so each keeps the same weights without being told.
+        Every process computes them, and so each keeps the same weights without being told.
         """
-        train_loss = sum(self.recent) / len(self.recent)
-        val_loss = self._finite(self.exact_loss())
-        if self.params.keep == "last" or all(val_loss < row[2] for row in self.history):
+        train, val = self.exact_losses(self.read_again, self.corpus.val)
+        losses = Losses(
+            step=self.done,
+            train=self._finite(train),
+            val=self._finite(val),
+            batch=sum(self.recent) / len(self.recent),
+        )
+        if self.params.keep == "last" or all(losses.val < before.val for before in self.history):
             self.kept_step = self.done
             self.kept = {name: p.detach().clone() for name, p in self._learned().items()}
-        self.history.append((self.done, train_loss, val_loss))
+        self.history.append(losses)
         self.recent = []
         self.processes.reseed(self.params.seed, self.done)
-        return train_loss, val_loss
+        return losses
 
-    def exact_loss(self) -> float:
-        """Return the validation loss of the model as it now is, in nats/token and float32."""
+    def exact_losses(self, *texts: Tokens) -> list[float]:
+        """Return the loss on each text of the plain model as it now is: folded, without dropout.
+
+        In nats/token and float32, over the whole vocabulary.
+        """
         self.learner.fold()
         with uncompiled(self.params.compile):
-            return mean_loss(self.learner.model, self.corpus.val)
+            return [mean_loss(self.learner.model, tokens) for tokens in texts]
 
     def finish(self) -> GPT:
         """Return the model with the weights to keep, in eval mode."""
@@ -156,7 +179,7 @@ class Training:
             "cpu": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all(),
             "done": self.done,
-            "history": self.history,
+            "history": [tuple(losses) for losses in self.history],
             "recent": self.recent,
             "kept": self.kept,
             "kept_step": self.kept_step,
@@ -173,7 +196,7 @@ class Training:
         torch.set_rng_state(state["cpu"])
         torch.cuda.set_rng_state_all(state["cuda"])
         self.done, self.kept_step = state["done"], state["kept_step"]
-        self.history = [tuple(row) for row in state["history"]]
+        self.history = [Losses(*row) for row in state["history"]]
         self.recent = list(state["recent"])
         self.kept = state["kept"]
         self.processes.reseed(self.params.seed, self.done)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from looking_glass.report.measures import MEASURES
 from looking_glass.report.prose.choice import most_attended
-from looking_glass.report.prose.phrases import listed, nats, percent
+from looking_glass.report.prose.phrases import listed, percent
 from looking_glass.report.results import Choice
 
 Metrics = dict[str, Any]
@@ -49,27 +49,14 @@ def explain_trust(agreement: pd.DataFrame, n_contexts: int) -> str:
     )
 
 
-def compare_patterns(first: Metrics, last: Metrics, val_loss: float) -> list[str]:
-    """Return sentences on what each block's pattern follows, and what the block is worth."""
-    kept = {"first": first["pattern_kept"], "last": last["pattern_kept"]}
-    cost = {
-        name: {part: loss - val_loss for part, loss in metrics["val_loss_without"].items()}
-        for name, metrics in (("first", first), ("last", last))
-    }
+def compare_patterns(first: Metrics, last: Metrics) -> str:
+    """Return a sentence on what each block's pattern follows: positions, or the tokens there."""
     follows = [
         f"the {name} block's row keeps {percent(share['of_position'])} when all other tokens are "
         f"replaced, and {percent(share['of_content'])} of each token's share when they are shuffled"
-        for name, share in kept.items()
+        for name, share in (("first", first["pattern_kept"]), ("last", last["pattern_kept"]))
     ]
-    worth = [
-        f"without the {name} block's attention the loss on the held-out text rises by "
-        f"{nats(parts['attention'])} per token, without its MLP by {nats(parts['mlp'])}"
-        for name, parts in cost.items()
-    ]
-    return [
-        f"Position against content, in the same contexts: {listed(follows)}.",
-        f"What each is worth: {listed(worth)}.",
-    ]
+    return f"Position against content, in the same contexts: {listed(follows)}."
 
 
 def side_by_side_rows(first: Choice, last: Choice) -> list[tuple[str, str, str]]:

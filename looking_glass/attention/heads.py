@@ -1,0 +1,52 @@
+"""What each head looks at over a whole text: how far back, and how sharply."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from looking_glass.attention.patterns import trace
+from looking_glass.gpt.model import GPT
+from looking_glass.text.corpus import Tokens
+
+BLOCKS = 8  # of the text, read at once
+
+
+@torch.no_grad()
+def distance_shares(model: GPT, tokens: Tokens) -> Tensor:
+    """Return each head's mean attention to the token so many positions back: (L, nh, T / 2).
+
+    Over every whole block of the text, and in each over the second half of its rows, all of which
+    have that many tokens to look back at.
+    """
+    T = model.config.block_size
+    n_blocks = len(tokens) // T
+    ids = torch.from_numpy(tokens[: n_blocks * T].astype(np.int64)).view(n_blocks, T)
+    rows = torch.arange(T - T // 2, T)
+    back = rows[:, None] - torch.arange(T // 2)  # (rows, distances): the position attended to
+    total = torch.zeros(model.config.n_layer, model.config.n_head, T // 2, dtype=torch.float64)
+    for some in torch.split(ids.to(model.device), BLOCKS):
+        for layer, pattern in enumerate(trace(model, model.embed(some)).patterns):
+            shares = pattern.cpu()[:, :, rows[:, None], back]  # (B, nh, rows, distances)
+            total[layer] += shares.double().mean(dim=2).sum(dim=0)
+    return total / n_blocks
+
+
+def head_habits(model: GPT, tokens: Tokens) -> pd.DataFrame:
+    """Return a row per block and head: the distance it looks back most at, and with what share."""
+    shares = distance_shares(model, tokens)
+    n_heads = shares.shape[1]
+    return pd.DataFrame(
+        {
+            "block": layer + 1,
+            "head": head + 1,
+            "distance": int(shares[layer, head].argmax()),
+            "share": float(shares[layer, head].max()),
+            "share_on_previous": float(shares[layer, head, 1]),
+            "share_on_itself": float(shares[layer, head, 0]),
+        }
+        for layer in range(len(shares))
+        for head in range(n_heads)
+    )

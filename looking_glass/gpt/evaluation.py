@@ -1,0 +1,101 @@
+"""What a model is worth on a text by more than its mean: by length of context, and without parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from looking_glass.gpt.loss import mean_loss
+from looking_glass.gpt.model import GPT
+from looking_glass.text.corpus import Tokens
+
+CONTEXTS = 256  # read at once, where the last position alone has logits: 51 MB of them
+Part = Literal["attn", "mlp"]
+
+
+@torch.no_grad()
+def context_losses(model: GPT, tokens: Tokens, places: Sequence[int], length: int) -> Tensor:
+    """Return -log p in nats of the token at each of `places`, given the `length` before it: (N,).
+
+    Such a context starts at the model's first position, whatever stands before it in the text.
+    """
+    ids = torch.from_numpy(tokens.astype(np.int64)).to(model.device)
+    targets = torch.tensor(places, device=model.device)
+    found = []
+    for some in torch.split(targets, CONTEXTS):
+        contexts = ids[some[:, None] + torch.arange(-length, 0, device=model.device)]  # (n, length)
+        logits = model.lm_head(model.hidden(model.embed(contexts))[:, -1])  # (n, V)
+        found.append(F.cross_entropy(logits, ids[some], reduction="none"))
+    return torch.cat(found).cpu()
+
+
+def loss_without(model: GPT, tokens: Tokens, blocks: Sequence[int], part: Part) -> float:
+    """Return `mean_loss` over `tokens` when what one part of these blocks adds is left out."""
+    with ExitStack() as stack:
+        for block in blocks:
+            module = getattr(model.transformer.blocks[block], part)
+            handle = module.register_forward_hook(lambda _module, _in, out: torch.zeros_like(out))
+            stack.callback(handle.remove)
+        return mean_loss(model, tokens)
+
+
+def context_lengths(block_size: int) -> list[int]:
+    """Return 1, 2, 4, … and the block's size."""
+    doubled = [2**power for power in range(block_size.bit_length()) if 2**power < block_size]
+    return [*doubled, block_size]
+
+
+def context_table(model: GPT, tokens: Tokens, every: int) -> pd.DataFrame:
+    """Return a row per length of context: the mean loss of the token after it, in nats.
+
+    All lengths are asked about the same tokens, one in `every` of those that have a whole block
+    before them. `change` is the mean difference from the next shorter context, `change_error` its
+    standard error: of pairs, for a token that is hard is hard after any context.
+    """
+    places = range(model.config.block_size, len(tokens), every)
+    rows: list[dict[str, float]] = []
+    before: Tensor | None = None
+    for length in context_lengths(model.config.block_size):
+        losses = context_losses(model, tokens, places, length).double()
+        change = losses - before if before is not None else torch.zeros_like(losses)
+        rows.append(
+            {
+                "context": length,
+                "loss": float(losses.mean()),
+                "standard_error": _standard_error(losses),
+                "change": float(change.mean()),
+                "change_error": _standard_error(change),
+                "tokens": len(losses),
+            }
+        )
+        before = losses
+    return pd.DataFrame(rows)
+
+
+def _standard_error(values: Tensor) -> float:
+    return float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+
+
+def part_table(model: GPT, tokens: Tokens) -> pd.DataFrame:
+    """Return the loss on `tokens` without each block's attention, and without its MLP: nats/token.
+
+    The last row is without any block's attention, and without any block's MLP.
+    """
+    layers = range(model.config.n_layer)
+    left_out = {**{str(layer + 1): [layer] for layer in layers}, "all": list(layers)}
+    return pd.DataFrame(
+        {
+            "block": name,
+            "without_attention": loss_without(model, tokens, blocks, "attn"),
+            "without_mlp": loss_without(model, tokens, blocks, "mlp"),
+        }
+        for name, blocks in left_out.items()
+    )

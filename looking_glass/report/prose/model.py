@@ -1,0 +1,77 @@
+"""What the trained model makes of context and of its attention, in sentences made from numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from looking_glass.report.prose.phrases import count, listed, nats, percent
+
+SHARP = 0.6  # of a row on one place: from there on a head is said to look at one distance
+
+
+def explain_contexts(contexts: pd.DataFrame) -> list[str]:
+    """Return sentences on what longer contexts are worth, and whether any of them hurts."""
+    first, last = contexts.iloc[0], contexts.iloc[-1]
+    longer = contexts.iloc[1:]
+    risen = longer[longer["change"] > longer["change_error"]]
+    verdict = (
+        "no doubling makes it worse by more than its standard error"
+        if risen.empty
+        else "it gets worse by more than its standard error at "
+        + listed([count(int(length), "token") for length in risen["context"]])
+    )
+    trigram = last["trigram"]
+    side = "below" if last["loss"] < trigram else "not below"
+    return [
+        f"After {count(int(first['context']), 'token')} of context the next one costs "
+        f"{first['loss']:.3f} nats, after {int(last['context'])} {last['loss']:.3f} "
+        f"(the same {count(int(last['tokens']), 'token')}, standard error "
+        f"{last['standard_error']:.3f}): {verdict}. That is {side} the trigram's {trigram:.3f}."
+    ]
+
+
+def explain_sliding(val_loss: float, calibration: dict[str, Any], stride: int) -> str:
+    """Return a sentence on reading the held-out text with a sliding window instead of in blocks."""
+    sliding = calibration["nats_per_token"]
+    change = "lower" if sliding < val_loss else "higher" if sliding > val_loss else "the same"
+    return (
+        f"Read in blocks, in which the first token has one token of context, the held-out text "
+        f"costs {val_loss:.3f} nats per token; through a window moved by {stride} tokens "
+        f"{sliding:.3f}, which is {change}."
+    )
+
+
+def explain_parts(parts: pd.DataFrame, val_loss: float) -> str:
+    """Return a sentence on what the blocks' attention and MLPs are worth."""
+    rise = parts.set_index("block")["without_attention"] - val_loss
+    mlp = parts.set_index("block")["without_mlp"] - val_loss
+    single = rise.drop("all")
+    most = str(single.idxmax())
+    return (
+        f"Without the first block's attention the loss on the held-out text rises by "
+        f"{nats(float(rise.iloc[0]))} per token, without the attention of all blocks by "
+        f"{nats(float(rise['all']))}; of single blocks it is worth most in block {most} "
+        f"({nats(float(single.max()))}). Without all MLPs it rises by {nats(float(mlp['all']))}."
+    )
+
+
+def explain_heads(heads: pd.DataFrame) -> str:
+    """Return a sentence on how far back the heads of the first block look."""
+    first = heads[heads["block"] == 1]
+    sharp = first[first["share"] > SHARP]
+    told = [
+        f"head {int(row['head'])} looks {back(int(row['distance']))} "
+        f"({percent(float(row['share']))} of its attention)"
+        for _, row in sharp.iterrows()
+    ]
+    return (
+        f"In the first block {len(sharp)} of {len(first)} heads put more than {percent(SHARP)} of "
+        "a row on one distance" + (f": {listed(told)}." if told else ".")
+    )
+
+
+def back(distance: int) -> str:
+    """Return a distance in words: at the token itself, so many tokens back."""
+    return "at the token itself" if distance == 0 else f"{count(distance, 'token')} back"
