@@ -1,4 +1,4 @@
-"""What a model is worth on a text by more than its mean: by length of context, and without parts."""
+"""What a model makes of a text beyond its mean loss: by length of context, and without parts."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def loss_curve(
 
 @in_house_style
 def context_curve(table: pd.DataFrame, colors: Colors) -> Figure:
-    """Draw the loss of the token after contexts of each length, and the trigram's as a level line."""
+    """Draw the loss of the token after contexts of each length, and the trigram's beside it."""
     figure, axes = figure_of(7, 4)
     axes.errorbar(
         table["context"],
@@ -120,15 +120,16 @@ def block_worth(table: pd.DataFrame, val_loss: float, colors: Colors) -> Figure:
 
 @in_house_style
 def head_habits(table: pd.DataFrame, colors: Colors) -> Figure:
-    """Draw how far back each head of each block looks most, and with what share of its attention."""
+    """Draw how far back each head looks most, and with what share of its attention."""
     shares = table.pivot_table(index="block", columns="head", values="share", sort=True)
     back = table.pivot_table(index="block", columns="head", values="distance", sort=True)
+    distances = back.to_numpy(dtype=float)
     figure, axes = figure_of(1.8 + 0.8 * shares.shape[1], 1.4 + 0.5 * shares.shape[0])
     shades = LinearSegmentedColormap.from_list("house", ["#ffffff", colors.primary])
     image = axes.imshow(shares.to_numpy(), cmap=shades, vmin=0, vmax=1, aspect="auto")
     for (i, j), share in np.ndenumerate(shares.to_numpy()):
         axes.annotate(
-            f"{int(back.iloc[i, j])}: {share:.2f}".replace("0.", "."),
+            f"{distances[i, j]:.0f}: {share:.2f}".replace("0.", "."),
             (j, i),
             ha="center",
             va="center",
