@@ -69,9 +69,10 @@ def pattern_overlap(
 ) -> dict[str, float]:
     """Return how much of a block's last row stays when the tokens do not: means over contexts.
 
-    `of_position` is the overlap (0 to 1) with the row after all tokens before the last have been
-    replaced by those of another context; `of_content` after they have been shuffled, each source
-    compared with the same token's, wherever it went. Sources are seen, the last position aside.
+    `of_position` is the overlap (0 to 1) of the row with what it becomes when all tokens before the
+    last are replaced by those of another context. `of_content` is the same when they are shuffled,
+    and each token's share is compared with its share at its new place. The last position's own
+    share is left out.
     """
     contexts, n_sources = choices.contexts, choices.contexts.shape[1] - 1
     row = choices.patterns[block].mean(dim=1)[:, :-1]

@@ -55,7 +55,7 @@ def knock_outs(
 ) -> Tensor:
     """Return the nats that each choice loses without each source, as `logits_without`: (N, S).
 
-    Positive where the source spoke for the choice.
+    Positive where the choice becomes less probable without the source.
     """
     effects = []
     for index, context in enumerate(choices.contexts):
@@ -70,9 +70,8 @@ def replacements(
 ) -> Tensor:
     """Return by how much the choice's lead over its best rival shrinks without each source: (N, S).
 
-    In logits. The tokens of each source in its turn give way to theirs in `matched` (V,). The rival
-    is the best one then: over the second choice as it was, a token that took the choice's place
-    would not show.
+    In logits. The tokens of one source at a time give way to theirs in `matched` (V,). The rival
+    is whichever token is best after that: it need not be the one that was second before.
     """
     spans = sources or single(choices.contexts.shape[1])
     effects = []

@@ -29,8 +29,8 @@ def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
 def matched_tokens(counts: Tensor, kinds: Sequence[str]) -> Tensor:
     """Return for each token another one of its kind that is nearest to it in frequency: (V,).
 
-    `counts` (V,) are occurrences in the training text. A token alone in its kind takes the one
-    nearest in frequency of any kind; of two as near the one that is more frequent.
+    `counts` (V,) are occurrences in the training text. A token alone in its kind takes the one of
+    any kind that is nearest in frequency. Of two that are equally near, the more frequent is taken.
     """
     matched = torch.empty(len(counts), dtype=torch.long)
     groups: dict[str, list[int]] = {}

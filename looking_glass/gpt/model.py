@@ -29,7 +29,7 @@ from looking_glass.gpt.dropout import Dropout
 
 # query, key, value, each (B, nh, T, hs), → what each head gathers at each position, (B, nh, T, hs).
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-# The same, told which block asks, from 0: one for a whole model.
+# The same for a whole model: the first argument is the index of the block that calls it.
 AttendIn = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 

@@ -14,9 +14,9 @@ LONGEST = 2048  # tokens, of GPT-2's 50,257
 
 
 class Shortlist:
-    """The tokens that now have some probability anywhere, for which the loss will be computed.
+    """The most probable tokens at the states it is made of: the loss is computed over these alone.
 
-    What all others have together is kept, position by position, as it is at this moment.
+    The logarithm of what all other tokens weigh together is taken as linear in the state.
     """
 
     @torch.no_grad()

@@ -43,15 +43,15 @@ def compile_blocks(model: GPT) -> None:
             f"train.compile: on {model.device.type} it requires {required}, there is none: "
             "install it, or set train.compile to false"
         )
-    # The compiler hears of it only so: what prepare() set is for everything else.
+    # The compiler reads this setting; the one that prepare() makes is for everything else.
     torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())
     for block in model.transformer.h:  # by its own name, which minGPT's has too
         block.compile()
 
 
 def uncompiled(compiled: bool) -> AbstractContextManager[object]:
-    """Return a context in which the blocks run as they are written, though they be `compiled`.
+    """Return a context in which `compiled` blocks run as if they were not.
 
-    For evaluation: each of its shapes would be compiled anew, and its figures owe nothing to it.
+    For evaluation: the compiler would take time for each new shape, and save none.
     """
     return torch.compiler.set_stance("force_eager") if compiled else nullcontext()

@@ -1,8 +1,8 @@
 """One run of training on several processes, as torchrun starts them: a GPU each, or a CPU's share.
 
 Every process draws the same batch, learns from its own slice of it, and the mean of the gradients
-is everyone's. So all take the same steps with the same weights, and whatever is decided from them
-(to stop, to keep, to give up) is decided alike everywhere: none ever waits for one that has left.
+is everyone's. So all take the same steps with the same weights, and decide alike when to stop and
+what to keep: no process waits for one that has left.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ ALONE = Processes()
 
 
 def without_exchange(module: nn.Module, *, when: bool) -> AbstractContextManager[None]:
-    """Return a context in which backward passes only add to this process's gradients, `when` so."""
+    """Return a context in which, if `when`, a backward pass sends no gradients to the others."""
     if when and isinstance(module, DistributedDataParallel):
         return module.no_sync()
     return nullcontext()
@@ -114,8 +114,8 @@ def process_group(device: torch.device) -> Iterator[tuple[Processes, torch.devic
 def reported_once(main: Callable[[], None]) -> Callable[[], None]:
     """Return `main` such that an `InputError` which all processes meet is reported by one.
 
-    torchrun ends the others as soon as the first has failed; they wait for that, and speak only
-    if it does not come: then the error is theirs alone.
+    torchrun ends every process as soon as one has failed. So all but the first wait for that; if
+    it does not come, the error is theirs alone, and they report it.
     """
 
     @functools.wraps(main)

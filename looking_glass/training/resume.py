@@ -31,7 +31,7 @@ def fingerprint(sections: Sequence[Section], files: Iterable[Path], n_processes:
     contents = [path.read_bytes() for path in (*files, *_code())]
     digest = hashlib.sha256()
     for part in (*machinery, *settings, *contents):
-        digest.update(hashlib.sha256(part).digest())  # each told apart from the next
+        digest.update(hashlib.sha256(part).digest())  # of one length: no two lists give the same
     return digest.hexdigest()
 
 

@@ -106,7 +106,7 @@ class Training:
         processes.reseed(params.seed, self.done)
 
     def step(self) -> None:
-        """Make one update. Raises `InputError` when the loss is no number any more.
+        """Make one update. Raises `InputError` when the loss is not finite any more.
 
         Every process draws the same batch and the same sample of other tokens, and takes its slice
         of the batch in `accumulate` equal parts: the mean of their gradients is that of the whole.

@@ -56,8 +56,8 @@ class Vocabulary:
     ) -> None:
         """Take the training text and the bytes of each token of the encoder, by id.
 
-        With `apart` each token is a form of its own, numbered as the tokens are, whatever features
-        it has: for tables that start from rows which differ.
+        With `apart` no two tokens share a form: a form has the number of its token. Tables that
+        start from a given embedding need that, since no two of its rows are alike.
         """
         counts = np.bincount(tokens, minlength=len(token_bytes))
         self.seen = torch.from_numpy(np.flatnonzero(counts))  # (S,)
