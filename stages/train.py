@@ -19,7 +19,7 @@ from looking_glass.training.params import TrainParams
 from looking_glass.training.processes import process_group, reported_once
 from looking_glass.training.resume import Scratch, fingerprint
 from looking_glass.training.run import Training
-from looking_glass.training.start import FROM_SCRATCH, build, checkpoint_files
+from looking_glass.training.start import build, checkpoint_files, free_channels, is_checkpoint
 
 TOKENS, VOCAB, MERGES = Path("data/tokens"), Path("data/encoder.json"), Path("data/vocab.bpe")
 MODEL, LOSS = Path("data/model"), Path("data/tables/train/loss.csv")
@@ -42,8 +42,15 @@ def main() -> None:
     with process_group(prepare(compute)) as (processes, device):
         torch.manual_seed(params.seed)  # initial weights and dropout
         model = build(shape, corpus.vocab_size).to(device)
-        token_bytes, pretrained = Tokenizer(VOCAB, MERGES).token_bytes(), shape.init != FROM_SCRATCH
-        run = Training(model, corpus, token_bytes, params, processes, pretrained=pretrained)
+        run = Training(
+            model,
+            corpus,
+            Tokenizer(VOCAB, MERGES).token_bytes(),
+            params,
+            processes,
+            pretrained=is_checkpoint(shape.init),
+            free_channels=free_channels(shape, corpus.vocab_size),
+        )
         scratch = Scratch(SCRATCH, fingerprint((compute, shape, params), files, processes.size))
         if state := processes.share(scratch.load() if processes.first else None):
             run.load(state)

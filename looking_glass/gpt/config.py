@@ -14,7 +14,7 @@ class ModelParams(Section):
     """Section `model`."""
 
     implementation: Literal["builtin", "mingpt"]
-    init: str = Field(min_length=1)  # "scratch", or a directory with a GPT-2
+    init: str = Field(min_length=1)  # "positions", "scratch", or a directory with a GPT-2
     n_layer: int = Field(ge=1)
     n_head: int = Field(ge=1)
     n_embd: int = Field(ge=1)

@@ -24,11 +24,18 @@ class Learner(nn.Module):
     """
 
     def __init__(
-        self, model: GPT, vocabulary: Vocabulary, *, discount: float, pretrained: bool = False
+        self,
+        model: GPT,
+        vocabulary: Vocabulary,
+        *,
+        discount: float,
+        pretrained: bool = False,
+        free_channels: int = 0,
     ) -> None:
         """Put tables in place of the model's own embedding, which `fold` will fill.
 
-        When it is `pretrained`, they start from it; the vocabulary's tokens are then `apart`.
+        When it is `pretrained`, they start from it; the vocabulary's tokens are then `apart`. The
+        first `free_channels` of the tables start at zero.
         """
         super().__init__()
         width = model.config.n_embd
@@ -39,7 +46,9 @@ class Learner(nn.Module):
 
         def table(weight: Tensor) -> TokenTable:
             start = weight.detach().clone() if pretrained else None
-            return TokenTable(vocabulary, width, std=INITIAL_STD, discount=discount, start=start)
+            drawn = TokenTable(vocabulary, width, std=INITIAL_STD, discount=discount, start=start)
+            drawn.clear(free_channels)
+            return drawn
 
         self.inputs = table(model.transformer.wte.weight)
         self.outputs = self.inputs

@@ -23,6 +23,7 @@ class TrainParams(Section):
     weight_decay: float = Field(ge=0)
     embedding_decay: float = Field(ge=0)
     discount: float = Field(ge=0)
+    noise: float = Field(ge=0)
     softmax: Literal["full", "sampled"]
     sampled_tokens: int = Field(ge=1)
     precision: Precision

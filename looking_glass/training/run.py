@@ -16,6 +16,7 @@ from looking_glass.text.corpus import Corpus, Tokens
 from looking_glass.training.acceleration import autocast, compile_blocks, uncompiled
 from looking_glass.training.batches import Batches
 from looking_glass.training.learner import Learner
+from looking_glass.training.noising import Noising
 from looking_glass.training.optimizer import learning_rate_at, make_optimizer
 from looking_glass.training.params import TrainParams
 from looking_glass.training.processes import ALONE, Processes, without_exchange
@@ -70,10 +71,12 @@ class Training:
         processes: Processes = ALONE,
         *,
         pretrained: bool = False,
+        free_channels: int = 0,
     ) -> None:
         """Prepare to train `model` in place; `token_bytes` are those of each token, by id.
 
-        Its embedding is drawn anew unless it is `pretrained`.
+        Its embedding is drawn anew unless it is `pretrained`; the first `free_channels` of the
+        token rows start at zero.
 
         Dropout draws from the global generator. Raises `InputError` when a part of the text is
         shorter than a block, or a batch cannot be shared out.
@@ -86,7 +89,11 @@ class Training:
         self.corpus = corpus
         vocabulary = Vocabulary(corpus.train, token_bytes, apart=pretrained)
         self.learner = Learner(
-            model, vocabulary, discount=params.discount, pretrained=pretrained
+            model,
+            vocabulary,
+            discount=params.discount,
+            pretrained=pretrained,
+            free_channels=free_channels,
         ).to(model.device)
         if params.compile:
             compile_blocks(model)
@@ -95,8 +102,14 @@ class Training:
         self.batches = Batches(
             corpus.train, block_size=block_size, batch_size=params.batch_size, seed=params.seed
         )
-        # A generator of its own: the batches must not depend on how the softmax is computed.
+        # Generators of their own: the batches must not depend on the softmax or the noise.
         self.sampler = torch.Generator().manual_seed(params.seed + 1)
+        self.noising = Noising(
+            corpus.train,
+            vocab_size=corpus.vocab_size,
+            share=params.noise,
+            seed=params.seed + 2,
+        )
         self.done = 0
         self.read_again = middle(corpus.train, len(corpus.val))
         self.history: list[Losses] = []
@@ -108,13 +121,14 @@ class Training:
     def step(self) -> None:
         """Make one update. Raises `InputError` when the loss is not finite any more.
 
-        Every process draws the same batch and the same sample of other tokens, and takes its slice
+        Every process draws the same batch, noise and sample of other tokens, and takes its slice
         of the batch in `accumulate` equal parts: the mean of their gradients is that of the whole.
         """
         self.learner.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(self.done, self.params)
-        batch, others = self.batches.draw(), self._others()
+        read, wanted = self.batches.draw()
+        batch, others = (self.noising(read), wanted), self._others()
         tokens, targets = (self._parts(ids.to(self.learner.model.device)) for ids in batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss, n = 0.0, len(tokens)
@@ -174,7 +188,8 @@ class Training:
         return {
             "learned": {name: p.detach() for name, p in self._learned().items()},
             "optimizer": self.optimizer.state_dict(),
-            "batches": self.batches.generator.get_state(),
+            "batches": self.batches.state(),
+            "noising": self.noising.generator.get_state(),
             "sampler": self.sampler.get_state(),
             "cpu": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all(),
@@ -191,7 +206,8 @@ class Training:
             for name, parameter in self._learned().items():
                 parameter.copy_(state["learned"][name])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.batches.generator.set_state(state["batches"])
+        self.batches.load(state["batches"])
+        self.noising.generator.set_state(state["noising"])
         self.sampler.set_state(state["sampler"])
         torch.set_rng_state(state["cpu"])
         torch.cuda.set_rng_state_all(state["cuda"])

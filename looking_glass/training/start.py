@@ -11,8 +11,9 @@ from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.mingpt import build_mingpt
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
+from looking_glass.training.positions import position_channels, see_positions
 
-FROM_SCRATCH = "scratch"  # model.init: no other model's weights
+SCRATCH, POSITIONS = "scratch", "positions"  # model.init, where it is no directory
 # What must be the same in both, by its name in section `model`.
 SHAPE = ("n_layer", "n_head", "n_embd", "tie_weights")
 
@@ -21,20 +22,32 @@ def build(params: ModelParams, vocab_size: int) -> GPT:
     """Return the model to train, its weights drawn from the global generator or those given."""
     config = params.config(vocab_size)
     model = GPT(config) if params.implementation == "builtin" else build_mingpt(config)
-    if params.init != FROM_SCRATCH:
+    if params.init == POSITIONS:
+        see_positions(model)
+    elif is_checkpoint(params.init):
         start_from(model, Path(params.init))
     return model
 
 
+def is_checkpoint(init: str) -> bool:
+    """Return whether `model.init` is a directory with a GPT-2, and not a way to draw weights."""
+    return init not in (SCRATCH, POSITIONS)
+
+
+def free_channels(params: ModelParams, vocab_size: int) -> int:
+    """Return how many channels the token embeddings leave to the positions at the start."""
+    return position_channels(params.config(vocab_size)) if params.init == POSITIONS else 0
+
+
 def checkpoint_files(init: str) -> list[Path]:
     """Return the files that decide what `model.init` starts from; raise `InputError` if missing."""
-    if init == FROM_SCRATCH:
+    if not is_checkpoint(init):
         return []
     files = [Path(init) / CONFIG_FILE, Path(init) / WEIGHTS_FILE]
     for path in files:
         if not path.is_file():
             raise InputError(
-                f"model.init: must be {FROM_SCRATCH} or a directory with {CONFIG_FILE} and "
+                f"model.init: must be {POSITIONS}, {SCRATCH} or a directory with {CONFIG_FILE} and "
                 f"{WEIGHTS_FILE}, {path} is not there: correct the path, or save the model with "
                 "transformers' save_pretrained"
             )

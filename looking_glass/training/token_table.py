@@ -124,6 +124,12 @@ class TokenTable(nn.Module):
             for part in (self.own.data, self.shared.data, individual):
                 part.zero_()
 
+    @torch.no_grad()
+    def clear(self, n_channels: int) -> None:
+        """Set the first `n_channels` of every part to zero."""
+        for part in (self.own, self.shared, self.individual):
+            part[:, :n_channels] = 0.0
+
     def form_rows(self, forms: Tensor) -> Tensor:
         """Return what the tokens of these forms have in common: (n,) → (n, C)."""
         padding = self.shared.shape[0] - 1
