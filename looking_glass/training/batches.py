@@ -28,8 +28,8 @@ class Batches:
         """Return inputs and targets, each (B, T): a target is the token after its input."""
         while len(self.waiting) < self.batch_size:
             self.waiting = torch.cat([self.waiting, self._epoch()])
-        starts, self.waiting = self.waiting.split(
-            [self.batch_size, len(self.waiting) - self.batch_size]
+        starts, self.waiting = torch.split(
+            self.waiting, [self.batch_size, len(self.waiting) - self.batch_size]
         )
         blocks = self.tokens[starts[:, None] + self.offsets]  # (B, T + 1)
         return blocks[:, :-1], blocks[:, 1:]
