@@ -28,7 +28,7 @@ class Section(BaseModel):
     """Base of every section's class: immutable, and strict about keys it does not know.
 
     Numbers may be written as YAML reads them wrongly: PyYAML takes `1e-4` for a string, and
-    `dvc exp run -S train.lr=0.00003` writes one like it. Numeric fields accept both.
+    `dvc exp run -S train.learning_rate=0.00003` writes one like it. Numeric fields accept both.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
