@@ -30,7 +30,7 @@ def main() -> None:
     tokenizer = Tokenizer(VOCAB, MERGES)
     text = clean(BOOK.read_bytes(), params, what=str(BOOK))
     tokens = tokenizer.encode(text)
-    train, val = split(tokens, params.validation_fraction)
+    train, val = split(tokens, params.validation_fraction, params.held_out)
     scored = [int(token) for token in val[1:]]
     corpus = Corpus(
         train=train,

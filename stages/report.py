@@ -13,13 +13,16 @@ from looking_glass.report.run import make_report
 
 METRICS, REPORTS, TABLES = Path("metrics"), Path("reports"), Path("data/tables")
 ATTENTION, CHOICES = Path("data/attention"), Path("data/choices")
+SEEDS = Path("benchmarks/held_out.csv")
 PAGE, FIGURES, PLOTS = REPORTS / "report.html", REPORTS / "figures", REPORTS / "plots"
 
 
 def main() -> None:
     """Write `report.html`, and its figures, curves and tables once more as files."""
     params = load_section(ReportParams, "report")
-    results = Results(metrics_in=METRICS, tables=TABLES, patterns=ATTENTION, choices=CHOICES)
+    results = Results(
+        metrics_in=METRICS, tables=TABLES, patterns=ATTENTION, choices=CHOICES, measured=SEEDS
+    )
     report = make_report(results, load_all(), params)
     with whole_directory(FIGURES) as directory:
         for name, png in report.figures.items():

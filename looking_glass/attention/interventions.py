@@ -33,7 +33,8 @@ def logits_without(
     """Return the last logits of `context` (T,) without each source in `blocks`: (S, V).
 
     Only the last position loses its attention, in all heads or in one. The sources are every
-    position, or ranges of positions (start, stop).
+    position, or ranges of positions (start, stop). A source that is all there is to attend to
+    leaves nothing: NaN.
     """
     T = len(context)
     spans = sources or single(T)

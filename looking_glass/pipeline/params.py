@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +30,7 @@ class Section(BaseModel):
     """Base of every section's class: immutable, and strict about keys it does not know.
 
     Numbers may be written as YAML reads them wrongly: PyYAML takes `1e-4` for a string, and
-    `dvc exp run -S train.lr=0.00003` writes one like it. Numeric fields accept both.
+    `dvc exp run -S train.learning_rate=0.00003` writes one like it. Numeric fields accept both.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -118,3 +120,10 @@ def _first_problem(error: ValidationError, section: str, cls: type[Section]) -> 
         text = f"'{key}': {reason}{got}"
     more = len(problems) - 1
     return text + (f" (and {more} more)" if more else "")
+
+
+def settings_key(settings: dict[str, Any]) -> str:
+    """Return what tells settings of model and training apart; the seed is none of them."""
+    train = {name: value for name, value in settings["train"].items() if name != "seed"}
+    text = json.dumps([settings["model"], train], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

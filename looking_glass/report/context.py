@@ -31,14 +31,20 @@ def about_inversion(results: Results, metrics: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def about_model(results: Results, metrics: dict[str, Any], stride: int) -> dict[str, Any]:
+def about_model(
+    results: Results, metrics: dict[str, Any], settings: dict[str, Any]
+) -> dict[str, Any]:
     """Return what the template says of the trained model: its contexts, its attention."""
     val_loss, parts = metrics["evaluate"]["val_loss"], results.table("evaluate/parts")
+    stride = settings["logprob"]["stride"]
     return {
         "context_text": [
             *model.explain_contexts(results.table("evaluate/contexts")),
             model.explain_sliding(val_loss, metrics["logprob"]["calibration"], stride),
         ],
+        "held_out_text": model.explain_held_out(
+            results.seeds(), settings, settings["train"]["keep"], settings["encode"]["held_out"]
+        ),
         "parts_text": model.explain_parts(parts, val_loss),
         "heads_text": model.explain_heads(results.table("choose/heads")),
     }

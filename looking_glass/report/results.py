@@ -62,6 +62,7 @@ class Results:
     tables: Path  # CSVs and details, by stage
     patterns: Path  # arrays of attention, by block
     choices: Path  # arrays of what is the same in all blocks
+    measured: Path  # the losses of several seeds with either end of the text held out
 
     def metrics(self) -> dict[str, Any]:
         """Return the numbers of each stage, by its name."""
@@ -108,6 +109,10 @@ class Results:
     def readings(self) -> Readings:
         """Return the readings of the inversion."""
         return readings_in(self.table("invert/frontier"))
+
+    def seeds(self) -> pd.DataFrame:
+        """Return a row per measured run: settings, held_out, seed, val_loss."""
+        return read_csv(self.measured)
 
     def inversion(self) -> dict[str, Any]:
         """Return the ceiling of the sentence, and of each reading what it reached."""

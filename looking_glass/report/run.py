@@ -57,7 +57,7 @@ def make_report(results: Results, settings: dict[str, Any], params: ReportParams
         "sentence": settings["invert"]["sentence"],
         "measures": MEASURES,
         **about_inversion(results, metrics["invert"]),
-        **about_model(results, metrics, settings["logprob"]["stride"]),
+        **about_model(results, metrics, settings),
         **about_attention(results, pairs),
         "page_data": live_data(results, pairs),
         "brief": in_brief(metrics, readings, pairs[0][1]),

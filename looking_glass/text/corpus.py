@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,7 @@ class EncodeParams(Section):
     start_at: str | None
     stop_before: str | None
     validation_fraction: float = Field(gt=0, lt=1)
+    held_out: Literal["last", "first"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,14 +116,18 @@ def clean(content: bytes, params: EncodeParams, *, what: str) -> str:
     return text
 
 
-def split(tokens: list[int], fraction: float) -> tuple[Tokens, Tokens]:
-    """Return the first part and the contiguous last `fraction` of `tokens` as uint16.
+def split(
+    tokens: list[int], fraction: float, held_out: Literal["last", "first"] = "last"
+) -> tuple[Tokens, Tokens]:
+    """Return the part to train on and the `fraction` of `tokens` at one end, both as uint16.
 
     Contiguous, so that no validation block shares words with a training block.
     """
-    n_train = len(tokens) - math.ceil(round(len(tokens) * fraction, 6))  # 0.1 x 70 is over 7
+    n_val = math.ceil(round(len(tokens) * fraction, 6))  # 0.1 x 70 is over 7
     array = np.array(tokens, dtype=np.uint16)
-    return array[:n_train], array[n_train:]
+    if held_out == "first":
+        return array[n_val:], array[:n_val]
+    return array[: len(array) - n_val], array[len(array) - n_val :]
 
 
 def write_corpus(directory: Path, corpus: Corpus) -> None:

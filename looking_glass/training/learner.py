@@ -72,7 +72,8 @@ class Learner(nn.Module):
     def sampled_forms(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the forms of `n` tokens drawn from those not in the text, and log(their share⁻¹).
 
-        The softmax's denominator is then right in expectation.
+        The softmax's denominator is then right in expectation; its logarithm, and so the loss, is
+        a little too low.
         Source: Bengio & Senécal 2008, Adaptive importance sampling, with a uniform proposal.
         """
         unseen = self.vocabulary.unseen

@@ -122,7 +122,8 @@ class Training:
         """Make one update. Raises `InputError` when the loss is not finite any more.
 
         Every process draws the same batch, noise and sample of other tokens, and takes its slice
-        of the batch in `accumulate` equal parts: the mean of their gradients is that of the whole.
+        of the batch in `accumulate` equal parts, whose gradients are averaged. Dropout and discount
+        draw other numbers for each part.
         """
         self.learner.train()
         for group in self.optimizer.param_groups:

@@ -98,7 +98,7 @@ class TokenTable(nn.Module):
         discount: float,
         start: Tensor | None = None,
     ) -> None:
-        """Draw own and shared rows so that each of the two parts of a sum has deviation `std`.
+        """Draw own rows with deviation `std`, and shared ones so that the largest sums have it too.
 
         With `start`, (V, C), both are zero, and the table is at first just that; the vocabulary's
         tokens must then be `apart`.

@@ -6,9 +6,35 @@ from typing import Any
 
 import pandas as pd
 
+from looking_glass.pipeline.params import settings_key
 from looking_glass.report.prose.phrases import count, listed, nats, percent
 
 SHARP = 0.6  # of a row on one place: from there on a head is said to look at one distance
+
+
+def explain_held_out(
+    seeds: pd.DataFrame, settings: dict[str, Any], kept: str, held_out: str
+) -> str:
+    """Return sentences on which text chose the settings and the weights, and what that is worth.
+
+    `seeds` are the losses of several seeds with either end of the text held out, and of which
+    settings: they speak of these alone.
+    """
+    weights = (
+        "The weights are those after the last step, whatever the held-out text says of them."
+        if kept == "last"
+        else "The held-out text also chose the step whose weights were kept."
+    )
+    if settings_key(settings) not in set(seeds["settings"]):
+        return f"{weights} These settings were not measured with the other end held out."
+    losses = {str(end): rows["val_loss"] for end, rows in seeds.groupby("held_out")}
+    first, last = (losses[end] for end in ("first", "last"))
+    return (
+        f"{weights} The settings were chosen with the first tenth of the text held out, and never "
+        f"by the last: over {count(len(first), 'seed')} they reach {first.mean():.3f} there "
+        f"(standard deviation {first.std():.3f}), and {last.mean():.3f} ({last.std():.3f}) on the "
+        f"last tenth. This run holds out the {held_out} one."
+    )
 
 
 def explain_contexts(contexts: pd.DataFrame) -> list[str]:
