@@ -126,4 +126,4 @@ def settings_key(settings: dict[str, Any]) -> str:
     """Return what tells settings of model and training apart; the seed is none of them."""
     train = {name: value for name, value in settings["train"].items() if name != "seed"}
     text = json.dumps([settings["model"], train], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"s{hashlib.sha256(text.encode()).hexdigest()[:11]}"  # a letter first: never a number
