@@ -72,20 +72,20 @@ def loss_curve(
 def context_curve(table: pd.DataFrame, colors: Colors) -> Figure:
     """Draw the loss of the token after contexts of each length, and the trigram's beside it."""
     figure, axes = figure_of(7, 4)
+    axes.set_xscale("log", base=2)
     axes.errorbar(
         table["context"],
         table["loss"],
-        yerr=CONFIDENCE * table["standard_error"],
+        yerr=CONFIDENCE * table["change_error"],
         fmt="o-",
         color=colors.primary,
         linewidth=2,
         capsize=3,
-        label="the model, with 95 % intervals",
+        label="the model, with the 95 % interval of each change",
     )
     axes.axhline(
         table["trigram"].iloc[0], color=colors.muted, linestyle="--", label="trigram (2 tokens)"
     )
-    axes.set_xscale("log", base=2)
     axes.set_xticks(table["context"], [str(length) for length in table["context"]])
     axes.minorticks_off()
     axes.set(
