@@ -1,0 +1,39 @@
+"""How far back heads look, over a text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from looking_glass.attention import heads
+from looking_glass.attention.patterns import Trace
+from looking_glass.gpt.model import GPT
+from tests.helpers.models import make_model
+
+TEXT = np.random.default_rng(1).integers(0, 97, 53).astype(np.uint16)
+
+
+def test_shares_are_means_over_the_second_half_of_rows() -> None:
+    model = make_model()
+    shares = heads.distance_shares(model, TEXT)
+    assert shares.shape == (2, 2, 8)
+    ids = torch.from_numpy(TEXT[:48].astype(np.int64)).view(3, 16)
+    pattern = heads.trace(model, model.embed(ids)).patterns[1][:, 0]  # (blocks, T, T)
+    by_hand = [float(pattern[:, row, row - 2].mean()) for row in range(8, 16)]
+    assert float(shares[1, 0, 2]) == pytest.approx(sum(by_hand) / 8, abs=1e-6)
+
+
+def test_a_head_that_looks_two_back_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fixed(model: GPT, x: torch.Tensor) -> Trace:
+        pattern = torch.zeros(len(x), 2, 16, 16)
+        rows = torch.arange(2, 16)
+        pattern[:, 0, rows, rows - 2] = 0.9  # head 1
+        pattern[:, 1, rows, rows] = 0.7  # head 2: the token itself
+        return Trace(hidden=x, patterns=[pattern], values=[])
+
+    monkeypatch.setattr(heads, "trace", fixed)
+    table = heads.head_habits(make_model(n_layer=1), TEXT)
+    assert table["distance"].tolist() == [2, 0]
+    assert table["share"].tolist() == pytest.approx([0.9, 0.7])
+    assert table["share_on_itself"].tolist() == pytest.approx([0.0, 0.7])

@@ -1,0 +1,66 @@
+"""What a model makes of a text: by length of context, and without parts of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from looking_glass.gpt.evaluation import (
+    context_lengths,
+    context_losses,
+    context_table,
+    loss_without,
+    part_table,
+)
+from looking_glass.gpt.loss import mean_loss
+from tests.helpers.models import make_model
+
+TEXT = np.random.default_rng(1).integers(0, 97, 60).astype(np.uint16)
+
+
+def test_a_context_is_the_tokens_just_before() -> None:
+    model = make_model()
+    found = context_losses(model, TEXT, [20, 59], 3)
+    for place, loss in zip((20, 59), found, strict=True):
+        context = torch.tensor(TEXT[place - 3 : place].astype(int))[None]
+        log_probs = model(context)[0, -1].log_softmax(dim=-1)
+        assert float(loss) == pytest.approx(-float(log_probs[int(TEXT[place])]), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("block", "lengths"), [(64, [1, 2, 4, 8, 16, 32, 64]), (20, [1, 2, 4, 8, 16, 20]), (2, [1, 2])]
+)
+def test_lengths_double_up_to_the_block(block: int, lengths: list[int]) -> None:
+    assert context_lengths(block) == lengths
+
+
+def test_the_table_pairs_the_same_tokens() -> None:
+    model = make_model()
+    table = context_table(model, TEXT, every=3)
+    assert table["context"].tolist() == [1, 2, 4, 8, 16]
+    assert set(table["tokens"]) == {len(range(16, 60, 3))}
+    assert table["change"].tolist()[1:] == pytest.approx(table["loss"].diff().tolist()[1:])
+    places = range(16, 60, 3)
+    pair = context_losses(model, TEXT, places, 8) - context_losses(model, TEXT, places, 4)
+    error = float(pair.double().std()) / len(pair) ** 0.5
+    assert table["change_error"].iloc[3] == pytest.approx(error, rel=1e-5)
+
+
+def test_leaving_a_part_out_is_adding_nothing_and_is_undone() -> None:
+    model = make_model()
+    before = mean_loss(model, TEXT)
+    assert loss_without(model, TEXT, [], "attn") == before
+    without = loss_without(model, TEXT, [0, 1], "attn")
+    assert mean_loss(model, TEXT) == before
+    for block in model.transformer.blocks:
+        block.attn.c_proj.weight.zero_()
+        block.attn.c_proj.bias.zero_()
+    assert mean_loss(model, TEXT) == pytest.approx(without, abs=1e-5)
+    assert without != pytest.approx(before, abs=1e-4)
+
+
+def test_parts_have_a_row_a_block_and_one_for_all() -> None:
+    table = part_table(make_model(n_layer=3), TEXT)
+    assert table["block"].tolist() == ["1", "2", "3", "all"]
+    assert table.notna().all().all()
