@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from looking_glass.training.acceleration import compile_blocks
-from looking_glass.pipeline.errors import InputError
 from looking_glass.gpt.model import Block
-from looking_glass.training.run import Training, train
-from tests.conftest import make_model
-from tests.test_training import start
+from looking_glass.pipeline.errors import InputError
+from looking_glass.training.acceleration import compile_blocks
+from looking_glass.training.loop import train
+from looking_glass.training.run import Training
+from tests.helpers.models import make_model
+from tests.helpers.training import start
 
 
 def products(run: Training) -> list[torch.dtype]:
