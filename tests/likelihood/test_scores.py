@@ -64,9 +64,20 @@ def test_each_token_is_given_what_its_window_holds(
     for place in range(n_context, len(ids), 7):
         # The last input stands at place - 1: in the first window, or in the first that reaches it.
         start = max(0, math.ceil((place - 16) / stride)) * stride
-        assert place <= 16 or place - start >= 16 - stride + 1, "so much context, or more"
         expected = model(ids[None, start:place])[0, -1].log_softmax(-1)[ids[place]]
         assert float(found.log_probs[place - n_context]) == pytest.approx(float(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize("stride", [1, 5, 8, 16])
+def test_a_token_out_of_the_first_window_has_so_much_context_or_more(stride: int) -> None:
+    model = make_model()  # a block of 16
+    ids = (torch.arange(60) * 7 % 97).tolist()
+    before = look(model, ids[:1], ids[1:], stride).log_probs
+    for place in range(16, 60):
+        changed = list(ids)
+        changed[place - (16 - stride) - 1] += 1
+        after = look(model, changed[:1], changed[1:], stride).log_probs
+        assert after[place - 1] != before[place - 1], "the furthest token is seen"
 
 
 def test_ten_thousand_tokens_are_scored_and_none_is_refused() -> None:

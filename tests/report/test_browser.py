@@ -101,7 +101,7 @@ def rows(page: Page, panel: int) -> list[list[str]]:
 
 def test_pointing_at_a_word_shows_what_it_attended_to(page: Page, project: Path) -> None:
     first, last = rows(page, 0), rows(page, 1)
-    blocks = read_csv(project / "data/tables/attention/last/blocks.csv")
+    blocks = read_csv(project / "data/tables/choose/blocks.csv")
     for block, shown in ((1, first), (2, last)):
         expected = blocks[(blocks["prompt"] == 1) & (blocks["block"] == block)]
         assert [row[0] for row in shown] == expected["text"].tolist()
