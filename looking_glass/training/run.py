@@ -93,7 +93,7 @@ class Training:
         """Make one update. Raises `InputError` when the loss is not finite any more.
 
         Every process draws the same batch and the same sample of other tokens, and takes its slice
-        of the batch in `accumulate` equal parts, whose gradients are averaged. Dropout and the discount
+        of the batch in `accumulate` equal parts, whose gradients are averaged. Dropout and discount
         draw other numbers for each part.
         """
         self.learner.train()
