@@ -1,4 +1,4 @@
-"""What several test modules share: the BPE tables, and models too small to be slow."""
+"""What tests of several rooms share: the BPE tables, a tokenizer, a project that has run."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 # The models here are tiny: a second thread would only wait for the first.
 os.environ["OMP_NUM_THREADS"] = "1"
+# tiktoken leaves no copies of tables in the temporary folder.
+os.environ["TIKTOKEN_CACHE_DIR"] = ""
 
 import pytest
 import torch
 import yaml
 from filelock import FileLock
 
-from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.model import GPT
-from looking_glass.text.sources import DownloadParams, fetch_all
-from tests import tiny_project
-from tests.tiny_project import ROOT
+from looking_glass.text.fetching import fetch_all
+from looking_glass.text.sources import DownloadParams
+from looking_glass.text.tokenizer import Tokenizer
+from tests.helpers import project as tiny_project
+from tests.helpers.models import make_model
+from tests.helpers.project import ROOT
 
 CACHE = ROOT / ".pytest_cache" / "tables"
 
@@ -29,15 +33,22 @@ CACHE = ROOT / ".pytest_cache" / "tables"
 def tables() -> tuple[Path, Path]:
     """GPT-2's encoder.json and vocab.bpe: from data/ when there, else downloaded once."""
     names = ("encoder.json", "vocab.bpe")
-    for folder in (ROOT / "data", CACHE):
-        if all((folder / name).exists() for name in names):
-            return folder / names[0], folder / names[1]
-    section = yaml.safe_load((ROOT / "params.yaml").read_text())["download"]
-    sources = DownloadParams.model_validate(section).sources()
+    if all((ROOT / "data" / name).exists() for name in names):
+        return ROOT / "data" / names[0], ROOT / "data" / names[1]
     CACHE.mkdir(parents=True, exist_ok=True)
-    for name, content in fetch_all({name: sources[name] for name in names}).items():
-        (CACHE / name).write_bytes(content)
+    with FileLock(CACHE / "lock"):
+        if not all((CACHE / name).exists() for name in names):
+            section = yaml.safe_load((ROOT / "params.yaml").read_text())["download"]
+            sources = DownloadParams.model_validate(section).sources()
+            for name, content in fetch_all({name: sources[name] for name in names}).items():
+                (CACHE / name).write_bytes(content)
     return CACHE / names[0], CACHE / names[1]
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tables: tuple[Path, Path]) -> Tokenizer:
+    """GPT-2's own."""
+    return Tokenizer(*tables)
 
 
 @pytest.fixture(scope="session")
@@ -61,14 +72,3 @@ def _seeded() -> None:
 def tiny() -> GPT:
     """A model with the real vocabulary, drawn wide enough that its logits differ."""
     return make_model(vocab_size=50_257)
-
-
-def make_model(**changes: int | float | bool) -> GPT:
-    """Return a small model in eval mode whose weights are ten times as wide as a fresh one's."""
-    shape = {"vocab_size": 97, "block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 8}
-    model = GPT(GPTConfig(**{**shape, **changes}))  # type: ignore[arg-type]
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.2)
-    model.requires_grad_(False)
-    return model.eval()

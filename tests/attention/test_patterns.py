@@ -1,11 +1,9 @@
-"""Attention: patterns, rows and words as defined, and interventions that do what they say."""
+"""Patterns, rows and words as they are defined."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -13,24 +11,14 @@ from hypothesis import strategies as st
 
 from looking_glass.attention.patterns import (
     attention_pattern,
-    block_index,
-    continue_prompt,
     entropy,
-    rank_correlation,
+    mean_distance,
+    overlap,
     trace,
     word_pattern,
 )
-from looking_glass.pipeline.errors import InputError
-from looking_glass.gpt.model import GPT
-from looking_glass.text.tokenizer import Tokenizer, Word
-from tests.conftest import make_model
-
-TEN_WORDS = "Alice was beginning to get very tired of sitting by"
-
-
-@pytest.fixture(scope="session")
-def tokenizer(tables: tuple[Path, Path]) -> Tokenizer:
-    return Tokenizer(*tables)
+from looking_glass.text.tokenizer import Word
+from tests.helpers.models import make_model
 
 
 def test_a_case_of_two_tokens_worked_by_hand() -> None:
@@ -44,8 +32,8 @@ def test_a_case_of_two_tokens_worked_by_hand() -> None:
 def test_tracing_changes_no_logit_and_rows_sum_to_one() -> None:
     model = make_model()
     tokens = torch.arange(12).view(1, 12) * 7
-    traced = trace(model, tokens)
-    assert torch.allclose(traced.logits, model(tokens), atol=1e-5)
+    traced = trace(model, model.embed(tokens))
+    assert torch.allclose(model.lm_head(traced.hidden), model(tokens), atol=1e-5)
     assert len(traced.patterns) == 2
     for pattern in traced.patterns:
         assert pattern.shape == (1, 2, 12, 12)
@@ -59,7 +47,9 @@ def test_later_tokens_change_no_earlier_row() -> None:
     changed = tokens.clone()
     changed[:, 8:] += 1
     for before, after in zip(
-        trace(model, tokens).patterns, trace(model, changed).patterns, strict=True
+        trace(model, model.embed(tokens)).patterns,
+        trace(model, model.embed(changed)).patterns,
+        strict=True,
     ):
         assert torch.allclose(before[:, :, :8], after[:, :, :8], atol=1e-6)
 
@@ -68,10 +58,10 @@ def test_knocking_out_all_sources_but_one_leaves_it_everything() -> None:
     model = make_model()
     removed = torch.zeros(1, 1, 6, 6, dtype=torch.bool)
     removed[0, 0, 5, [0, 1, 3, 4, 5]] = True
-    traced = trace(model, torch.arange(6).view(1, 6), {1: removed})
+    traced = trace(model, model.embed(torch.arange(6).view(1, 6)), {1: removed})
     row = traced.patterns[1][0, :, 5]
     assert torch.equal(row, torch.eye(6)[2].expand(2, 6))
-    untouched = trace(model, torch.arange(6).view(1, 6))
+    untouched = trace(model, model.embed(torch.arange(6).view(1, 6)))
     assert torch.equal(traced.patterns[1][0, :, :5], untouched.patterns[1][0, :, :5])
     assert torch.equal(traced.patterns[0], untouched.patterns[0])
 
@@ -79,6 +69,16 @@ def test_knocking_out_all_sources_but_one_leaves_it_everything() -> None:
 def test_entropy_of_even_attention_is_log_n_and_of_one_source_zero() -> None:
     assert entropy(torch.full((8,), 1 / 8)) == pytest.approx(math.log(8))
     assert entropy(torch.eye(5)[2]) == 0
+
+
+def test_the_mean_distance_by_hand() -> None:
+    assert mean_distance(torch.tensor([0.5, 0.0, 0.25, 0.25])) == pytest.approx(1.75)
+
+
+def test_the_overlap_of_two_rows_by_hand() -> None:
+    a = torch.tensor([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0]])
+    b = torch.tensor([[0.25, 0.5, 0.25], [0.0, 0.9, 0.1]])
+    assert overlap(a, b).tolist() == pytest.approx([0.75, 0.9])
 
 
 def test_word_sums_worked_by_hand() -> None:
@@ -96,51 +96,3 @@ def test_word_rows_sum_to_one(lengths: list[int]) -> None:
     query, key = torch.randn(2, 1, 1, n, 4, generator=torch.Generator().manual_seed(n))
     pattern = attention_pattern(query, key)[0, 0]
     assert torch.allclose(word_pattern(pattern, words).sum(1), torch.ones(len(words)))
-
-
-def test_the_eleventh_word_is_the_models_and_its_predictor_stands_before_it(
-    tiny: GPT, tokenizer: Tokenizer
-) -> None:
-    sentence = continue_prompt(tiny, tokenizer, TEN_WORDS)
-    assert [word.text for word in sentence.words[:9]] == TEN_WORDS.split()[:9]
-    assert len(sentence.words) == 12
-    assert sentence.words[-1].stop == len(sentence.tokens)
-    assert sentence.eleventh.start == sentence.predicting + 1
-    ids = torch.tensor([sentence.tokens])
-    prompt = len(tokenizer.encode(TEN_WORDS))
-    choices = tiny(ids)[0].argmax(-1).tolist()
-    assert choices[prompt - 1 : -1] == sentence.tokens[prompt:], "greedy, every one"
-    assert sentence.chosen == choices[sentence.predicting]
-
-
-@pytest.mark.parametrize("n", [0, 1, 9, 11])
-def test_a_prompt_of_another_length_is_refused(tiny: GPT, tokenizer: Tokenizer, n: int) -> None:
-    prompt = " ".join(["word"] * n)
-    with pytest.raises(InputError, match=rf"exactly 10 words are required.* got {n} "):
-        continue_prompt(tiny, tokenizer, prompt)
-
-
-def test_a_prompt_that_leaves_no_room_for_two_words_is_refused(tokenizer: Tokenizer) -> None:
-    model = make_model(vocab_size=50_257, block_size=11)
-    with pytest.raises(
-        InputError, match=r"2 whole words after the 10 tokens of .* within a block of 11"
-    ):
-        continue_prompt(model, tokenizer, TEN_WORDS)
-    with pytest.raises(InputError, match="within a block of 4"):
-        continue_prompt(make_model(vocab_size=50_257, block_size=4), tokenizer, TEN_WORDS)
-
-
-def test_first_and_last_are_the_ends() -> None:
-    assert (block_index("first", 6), block_index("last", 6)) == (0, 5)
-    assert block_index("last", 1) == 0
-
-
-@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=3, max_size=12))
-def test_rank_correlation_equals_pandas(pairs: list[tuple[int, int]]) -> None:
-    a, b = ([float(pair[side]) for pair in pairs] for side in (0, 1))
-    found = rank_correlation(a, b)
-    if len(set(a)) == 1 or len(set(b)) == 1:
-        assert found is None
-    else:
-        expected = pd.Series(a).rank().corr(pd.Series(b).rank())
-        assert found == pytest.approx(expected, abs=1e-9)

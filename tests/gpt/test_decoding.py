@@ -1,107 +1,25 @@
-"""Sentences are drawn from the distribution asked for, and alone as beside others."""
+"""Sentences are drawn side by side as each would be alone."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import Tensor
-from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from looking_glass.gpt.decoding import DIGITS, EDGE, Cache, Sampling, draw, draw_sentences
-from looking_glass.likelihood.scores import score
+from looking_glass.gpt import decoding
+from looking_glass.gpt.decoding import EDGE, Cache, draw_sentences
 from looking_glass.gpt.generation import generate_greedy
 from looking_glass.gpt.model import GPT
-from tests.conftest import make_model
+from looking_glass.gpt.sampling import Sampling
+from looking_glass.likelihood.scores import score
+from tests.helpers.models import make_model, numbers
 
 PIECES = [chr(ord("A") + i % 26) for i in range(97)]
 FULL_STOP = PIECES[3]
-LOGITS = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0, 0.7, -0.2])
-# The 0.999 quantiles of chi-square by degrees of freedom.
-QUANTILES = {2: 13.82, 3: 16.27, 4: 18.47, 6: 22.46}
-
-
-def numbers(n: int, length: int, seed: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand(n, length, DIGITS, generator=generator, dtype=torch.double)
 
 
 def ended(text: str) -> bool:
     return text.endswith(FULL_STOP)
-
-
-class Constant(torch.nn.Module):
-    """An output layer that says the same whatever it is given."""
-
-    def __init__(self, logits: Tensor) -> None:
-        super().__init__()
-        self.logits = logits
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return self.logits.expand(len(hidden), -1)
-
-
-def draws(logits: Tensor, n: int, sampling: Sampling) -> Tensor:
-    model = make_model()
-    model.lm_head = Constant(logits)  # type: ignore[assignment]
-    return draw(model, torch.zeros(n, 8), numbers(n, 1)[:, 0], sampling).tokens
-
-
-@pytest.mark.parametrize(
-    "sampling",
-    [
-        Sampling(),
-        Sampling(temperature=0.5),
-        Sampling(temperature=2.0),
-        Sampling(top_k=3),
-        Sampling(top_p=0.8),
-        Sampling(temperature=1.5, top_k=5, top_p=0.9),
-    ],
-)
-def test_a_hundred_thousand_draws_follow_the_distribution(sampling: Sampling) -> None:
-    # Hugging Face's warpers say what the distribution is.
-    expected = LOGITS[None]
-    if sampling.temperature != 1:
-        expected = TemperatureLogitsWarper(sampling.temperature)(None, expected)
-    if sampling.top_k:
-        expected = TopKLogitsWarper(sampling.top_k)(None, expected)
-    if sampling.top_p:
-        expected = TopPLogitsWarper(sampling.top_p)(None, expected)
-    probs = expected[0].softmax(-1)
-    assert torch.allclose(sampling.logits(LOGITS).softmax(-1), probs, atol=1e-6)
-    n, seen = 100_000, probs > 0
-    counts = draws(LOGITS, n, sampling).bincount(minlength=7)
-    assert counts[~seen].sum() == 0
-    chi_square = ((counts - n * probs)[seen] ** 2 / (n * probs)[seen]).sum()
-    assert chi_square < QUANTILES[int(seen.sum()) - 1]
-
-
-def test_ties_at_the_kth_place_are_all_kept_and_one_token_is_always_left() -> None:
-    logits = torch.tensor([1.0, 1.0, 1.0, 0.0])
-    assert Sampling(top_k=2).logits(logits).isfinite().tolist() == [True, True, True, False]
-    assert Sampling(top_p=1e-9).logits(LOGITS).isfinite().sum() == 1
-
-
-def test_a_number_at_either_end_finds_a_token_that_has_weight() -> None:
-    model = make_model()
-    logits = torch.full((60,), -torch.inf)
-    logits[[7, 41]] = 0.0
-    model.lm_head = Constant(logits)  # type: ignore[assignment]
-    ends = torch.tensor([[0.0] * DIGITS, [1 - 1e-16] * DIGITS, [1.0] * DIGITS]).double()
-    assert draw(model, torch.zeros(3, 8), ends, Sampling()).tokens.tolist() == [7, 41, 41]
-
-
-def test_what_is_said_of_a_draw_is_that_of_its_distribution() -> None:
-    model = make_model()
-    hidden = torch.randn(20, 8)  # more than are worked on at once
-    for sampling in (Sampling(), Sampling(temperature=0.7, top_k=9)):
-        step = draw(model, hidden, numbers(20, 1)[:, 0], sampling)
-        own = model.lm_head(hidden).double().log_softmax(-1)
-        drawn_from = sampling.logits(model.lm_head(hidden)).double().softmax(-1)
-        at = step.tokens[:, None]
-        assert torch.allclose(step.log_probs, own.gather(1, at)[:, 0], atol=1e-5)
-        from_ = drawn_from.gather(1, at)[:, 0].log()
-        assert torch.allclose(step.sampling_log_probs, from_, atol=1e-5)
-        assert torch.allclose(step.entropies, torch.special.entr(drawn_from).sum(-1), atol=1e-5)
 
 
 def test_the_cache_gives_the_hidden_states_of_the_whole_text() -> None:
@@ -152,7 +70,7 @@ def test_a_draw_at_the_edge_of_two_tokens_is_drawn_alone(
         seen.append(len(uniforms))
         return original(model, prompt, uniforms, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("looking_glass.decoding.draw_sentences", remember)
+    monkeypatch.setattr(decoding, "draw_sentences", remember)
     plain = original(model, [4], uniforms, Sampling(), PIECES, ended, 4)
     assert seen == []
     uniforms[2, 0, 0] = EDGE / 2  # the first entry begins at 0
@@ -188,8 +106,3 @@ def test_the_block_is_filled_and_never_over(model: GPT) -> None:
     uniforms = numbers(3, 31)
     drawn = draw_sentences(model, [1, 2], uniforms, Sampling(), PIECES, lambda _: False, 31)
     assert {len(one.tokens) for one in drawn} == {31}
-
-
-def test_a_sentence_is_the_same_whatever_their_number() -> None:
-    few, many = numbers(3, 5), numbers(300, 5)
-    assert torch.equal(few, many[:3])

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
+from torch import Tensor
 from transformers import GPT2LMHeadModel
 
-from looking_glass.pipeline.artifacts import read_tensors, write_tensors
 from looking_glass.attention.patterns import trace
-from looking_glass.pipeline.errors import InputError
-from looking_glass.likelihood.scores import score
-from looking_glass.gpt.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load_checkpoint, save_checkpoint, weights_sha256
-from looking_glass.gpt.config import GPTConfig, ModelParams
+from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint, weights_sha256
+from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.generation import generate_greedy
 from looking_glass.gpt.model import GPT
-from tests.conftest import make_model
-from tests.tiny_project import ROOT
+from looking_glass.likelihood.scores import score
+from tests.helpers.models import make_model
+from tests.helpers.project import ROOT
 
 TRAINED = ROOT / "data" / "model"
 
@@ -54,7 +50,7 @@ def test_logits_and_patterns_equal_huggingfaces(checkpoint: Path) -> None:
     tokens = random_tokens(model)
     theirs = oracle(tokens, output_attentions=True)
     assert torch.allclose(model(tokens), theirs.logits, atol=1e-4)
-    ours = trace(model, tokens).patterns
+    ours = trace(model, model.embed(tokens)).patterns
     assert len(ours) == len(theirs.attentions)
     for pattern, attention in zip(ours, theirs.attentions, strict=True):
         assert torch.allclose(pattern, attention, atol=1e-5)
@@ -120,92 +116,37 @@ def test_initial_weights_have_gpt2s_spread_and_come_from_the_generator() -> None
     assert model.lm_head.weight is model.transformer.wte.weight
 
 
-def test_checkpoint_round_trip_keeps_every_weight_and_its_bytes(tmp_path: Path) -> None:
-    model = make_model(tie_weights=False)
-    save_checkpoint(tmp_path / "a", model.state_dict(), model.config)
-    loaded = load_checkpoint(tmp_path / "a")
-    save_checkpoint(tmp_path / "b", loaded.state_dict(), loaded.config)
-    assert weights_sha256(loaded) == weights_sha256(model)
-    for name in (WEIGHTS_FILE, CONFIG_FILE):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    assert not loaded.training
-    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+def test_the_parts_that_blocks_add_make_up_the_residual_stream() -> None:
+    model = make_model(n_layer=3)
+    x = model.embed(random_tokens(model, 2))
+    added: list[Tensor] = []
+    hidden = model.hidden(x, added=added)
+    assert torch.equal(hidden, model.hidden(x)), "what is looked on is not changed"
+    assert len(added) == 2 * 3
+    stream = model.residual_input(x) + torch.stack(added).sum(dim=0)
+    assert torch.allclose(model.transformer.ln_f(stream), hidden, atol=1e-5)
 
 
-def test_hash_sees_a_single_weight() -> None:
+def test_attention_is_asked_of_whoever_is_given_in_its_place() -> None:
+    model = make_model(n_layer=3)
+    x = model.embed(random_tokens(model, 2))
+    asked: list[int] = []
+
+    def nothing(block: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        assert query.shape == key.shape == value.shape == (2, 2, 16, 4)
+        asked.append(block)
+        return torch.zeros_like(value)
+
+    added: list[Tensor] = []
+    model.hidden(x, nothing, added=added)
+    assert asked == [0, 1, 2]
+    for block, attention in zip(model.transformer.blocks, added[::2], strict=True):
+        assert torch.allclose(attention, block.attn.c_proj.bias.expand_as(attention))
+
+
+def test_positions_may_begin_later() -> None:
     model = make_model()
-    before = weights_sha256(model)
-    model.transformer.wpe.weight[0, 0] += 1e-6
-    assert weights_sha256(model) != before
-
-
-def test_openais_names_and_masks_load(tmp_path: Path) -> None:
-    model = make_model()
-    save_checkpoint(tmp_path, model.state_dict(), model.config)
-    tensors = read_tensors(tmp_path / WEIGHTS_FILE)
-    bare = {name.removeprefix("transformer."): array for name, array in tensors.items()}
-    bare["h.0.attn.bias"] = np.ones((1, 1, 16, 16), dtype=np.float32)
-    write_tensors(tmp_path / WEIGHTS_FILE, bare)
-    assert weights_sha256(load_checkpoint(tmp_path)) == weights_sha256(model)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"n_embd": 12}, "weights do not fit config.json"),
-        ({"n_layer": 3}, "weights do not fit config.json"),
-        ({"activation_function": "relu"}, "activation_function must be 'gelu_new', got 'relu'"),
-        ({"model_type": "llama"}, "model_type must be 'gpt2', got 'llama'"),
-    ],
-)
-def test_a_checkpoint_of_another_kind_is_refused(
-    tmp_path: Path, change: dict[str, int | str], message: str
-) -> None:
-    model = make_model()
-    save_checkpoint(tmp_path, model.state_dict(), model.config)
-    config = json.loads((tmp_path / CONFIG_FILE).read_text())
-    (tmp_path / CONFIG_FILE).write_text(json.dumps({**config, **change}))
-    with pytest.raises(InputError, match=message):
-        load_checkpoint(tmp_path)
-
-
-def test_a_missing_or_broken_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is none: run dvc repro train"):
-        load_checkpoint(tmp_path)
-    model = make_model()
-    save_checkpoint(tmp_path, model.state_dict(), model.config)
-    (tmp_path / WEIGHTS_FILE).write_bytes(b"no weights")
-    with pytest.raises(InputError, match=r"model.safetensors cannot be read"):
-        load_checkpoint(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("layer_norm_epsilon", 1e-6, "layer_norm_epsilon must be 1e-05, got 1e-06"),
-        ("n_layer", None, "n_layer is required, there is none"),
-    ],
-)
-def test_a_configuration_that_is_no_gpt2s_is_refused(
-    tmp_path: Path, key: str, value: object, message: str
-) -> None:
-    model = make_model()
-    save_checkpoint(tmp_path, model.state_dict(), model.config)
-    config = {**json.loads((tmp_path / CONFIG_FILE).read_text()), key: value}
-    kept = {name: content for name, content in config.items() if content is not None}
-    (tmp_path / CONFIG_FILE).write_text(json.dumps(kept))
-    with pytest.raises(InputError, match=message):
-        load_checkpoint(tmp_path)
-
-
-def test_heads_must_share_the_width() -> None:
-    shape = {
-        "implementation": "builtin",
-        "init": "scratch",
-        "n_layer": 1,
-        "block_size": 8,
-        "dropout": 0,
-        "attention_dropout": 0,
-    }
-    with pytest.raises(ValidationError, match="n_embd must be divisible by n_head"):
-        ModelParams.model_validate({**shape, "n_head": 3, "n_embd": 8, "tie_weights": True})
+    x = torch.zeros(1, 3, 8)
+    assert torch.equal(model.residual_input(x, 5)[0], model.transformer.wpe.weight[5:8])
+    with pytest.raises(ValueError, match="at most block_size 16 positions, got 17"):
+        model.hidden(x, start=14)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 # Enough of a story for a block and its targets, told by the test itself.
 TEXT = "CHAPTER I.\n\n" + "\n\n".join(
     f"The {who} saw a {what} by the river. It was late, and the {who} went home; 'Oh dear!' said\n"
@@ -25,7 +27,9 @@ EVERY_STAGE = [
     "download",
     "encode",
     "train",
+    "evaluate",
     "invert",
+    "choose",
     "attention@first",
     "attention@last",
     "logprob",
@@ -77,6 +81,23 @@ def repro(root: Path, *words: str, **environment: str) -> list[str]:
     return re.findall(r"Running stage '(.+?)'", done.stdout)
 
 
+def changed(root: Path) -> list[str]:
+    """Return the stages whose parameters, code or inputs are no longer as they were, in order."""
+    done = command(root, "dvc", "status", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sorted(json.loads(done.stdout), key=EVERY_STAGE.index)
+
+
+def main_of(module: Any, *arguments: str) -> Callable[[], None]:
+    """Return a stage's `main` as it runs from the command line with these arguments."""
+
+    def main() -> None:
+        sys.argv = [module.__name__, *arguments]
+        module.main()
+
+    return main
+
+
 def build(root: Path, tables: tuple[Path, Path]) -> None:
     """Make a copy of the project in `root` that has run once, on a tiny text with a tiny model."""
     root.mkdir()
@@ -85,6 +106,7 @@ def build(root: Path, tables: tuple[Path, Path]) -> None:
     for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
     (root / "books").mkdir()
+    shutil.copy(ROOT / "books/README.md", root / "books/README.md")
     (root / "books/book.txt").write_text(TEXT)
     local = {"path": "books/book.txt", "sha256": None}
     edit(

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from looking_glass.inversion.ceiling import Ball, ceilings, loudest_vectors
-from looking_glass.inversion.optimiser import judge
 from looking_glass.gpt.model import GPT
-from tests.conftest import make_model
+from looking_glass.inversion.ceiling import Ball, ceilings, loudest_vectors
+from looking_glass.inversion.judging import judge
+from tests.helpers.models import make_model
 
 TOKENS = torch.tensor([3, 50, 96, 3])
 
@@ -82,7 +82,8 @@ def test_loud_inputs_reach_the_ceiling_and_make_the_model_say_it() -> None:
     found = ceilings(model, TOKENS)
     verdict = judge(model, TOKENS, loudest_vectors(model, found.points), parallel=True)
     assert torch.allclose(verdict.log_probs[0].double(), found.lower, atol=5e-3)
-    assert all(found.can_be_argmax) == bool(verdict.exact[0])
+    assert found.can_be_argmax == [True] * 4
+    assert verdict.exact.tolist() == [True]
 
 
 def test_the_ball_gives_the_models_own_logits() -> None:

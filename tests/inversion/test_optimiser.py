@@ -1,34 +1,22 @@
-"""Inversion: learned vectors, judged by what the model says and nothing else."""
+"""Inversion: vectors that make the frozen model say a sentence, and the way there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
-from looking_glass.inversion import optimiser as inversion
-from looking_glass.pipeline.artifacts import read_tensors, write_tensors
-from looking_glass.pipeline.errors import InputError
-from looking_glass.inversion.optimiser import (
-    PARALLEL,
-    ReadingParams,
-    Rivals,
-    check_fits,
-    fits,
-    initial_vectors,
-    invert,
-    judge,
-    nearest_rows,
-    target_logits,
-)
 from looking_glass.gpt.checkpoint import save_checkpoint, weights_sha256
-from looking_glass.gpt.generation import generate_greedy
 from looking_glass.gpt.model import GPT
-from tests.conftest import make_model
+from looking_glass.inversion.judging import judge
+from looking_glass.inversion.optimiser import initial_vectors, invert
+from looking_glass.inversion.params import ReadingParams
+from looking_glass.inversion.readings import target_logits
+from looking_glass.pipeline.artifacts import read_tensors, write_tensors
+from tests.helpers.models import make_model
 
 TARGET = torch.tensor([5, 90, 17, 5, 33])
 PARAMS = ReadingParams(restarts=4, steps=150, learning_rate=0.1)
@@ -97,25 +85,6 @@ def test_what_is_never_reached_has_no_first_step() -> None:
     assert found.first_exact_step.tolist() == [-1] * 4
 
 
-@pytest.mark.parametrize("rivals", [6, 20, 97])
-def test_rivals_give_the_loss_and_gradient_of_the_whole_vocabulary(
-    rivals: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inversion, "MOST_RIVALS", rivals)
-    model = make_model(n_embd=32)
-    hidden = torch.randn(3, len(TARGET), 32).requires_grad_(True)
-    kept = Rivals(model, hidden.detach(), TARGET)
-    logits = model.lm_head(hidden).flatten(0, 1)
-    exact = torch.nn.functional.cross_entropy(logits, TARGET.repeat(3), reduction="none")
-    losses = kept.losses(hidden).flatten()
-    # Where they were taken the others' tangent touches: value and slope are exact.
-    torch.testing.assert_close(losses, exact, atol=1e-4, rtol=1e-4)
-    expected = torch.autograd.grad(exact.sum(), hidden)
-    torch.testing.assert_close(torch.autograd.grad(losses.sum(), hidden), expected)
-    torch.testing.assert_close(kept.log_probs.flatten(), -exact.detach())
-    assert torch.equal(kept.largest.flatten(), logits.argmax(-1) == TARGET.repeat(3))
-
-
 def test_restarts_know_nothing_of_each_other() -> None:
     model = make_model(n_embd=32)
     vectors = start(model, 5)
@@ -123,31 +92,6 @@ def test_restarts_know_nothing_of_each_other() -> None:
     alone = invert(model, TARGET, vectors[2:3], PARAMS, parallel=True).vectors
     assert torch.allclose(together[2:3], alone, atol=1e-3)
     assert not torch.allclose(together[1:2], alone, atol=1e-1)
-
-
-def test_a_prefix_is_judged_by_what_the_model_writes_after_it() -> None:
-    model = make_model(n_embd=32)
-    prompt = torch.tensor([[3, 60, 8]])
-    written = generate_greedy(model, model.embed(prompt), 5)[0]
-    right = judge(model, written, model.embed(prompt), parallel=False)
-    assert right.exact.tolist() == [True]
-    wrong = written.clone()
-    wrong[3] = (wrong[3] + 1) % 97
-    verdict = judge(model, wrong, model.embed(prompt), parallel=False)
-    assert verdict.exact.tolist() == [False]
-    assert verdict.said.tolist() == [written.tolist()], "the target has no part in what is said"
-    assert verdict.correct.tolist() == [[True, True, True, False, True]]
-    assert verdict.gaps[0, 3] < 0 < verdict.gaps[0, 2]
-    assert verdict.ranks[0, 3] > 1
-
-
-def test_prefix_log_probs_are_those_of_the_text_after_the_prefix() -> None:
-    model = make_model(n_embd=32)
-    prompt = torch.tensor([[3, 60, 8]])
-    verdict = judge(model, TARGET, model.embed(prompt), parallel=False)
-    logits = model(torch.cat([prompt, TARGET[None, :-1]], dim=1))[0, 2:]
-    expected = logits.log_softmax(-1).gather(1, TARGET[:, None]).squeeze(1)
-    assert torch.allclose(verdict.log_probs[0], expected, atol=1e-5)
 
 
 def test_learning_a_prefix_lowers_its_loss() -> None:
@@ -179,31 +123,3 @@ def test_vectors_start_at_the_embeddings_mean_and_scale() -> None:
     loud = start(model, 300).flatten(0, 1)
     assert torch.allclose(loud.std(dim=0), embeddings.std(dim=0), rtol=0.1)
     assert not torch.equal(loud[0], loud[1])
-
-
-def test_the_nearest_row_is_the_most_alike_in_direction_and_never_its_own() -> None:
-    model = make_model()
-    weight = model.lm_head.weight
-    weight[7] = 3 * weight[5]
-    weight[9] = -weight[5]
-    found, cosine = nearest_rows(model, torch.tensor([5, 7]))
-    assert found.tolist() == [7, 5]
-    assert cosine.tolist() == pytest.approx([1, 1], abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("n", "k", "fitting"),
-    [(16, PARALLEL, True), (17, PARALLEL, False), (16, 1, True), (8, 9, True), (8, 10, False)],
-)
-def test_a_reading_fits_when_the_block_holds_its_positions(n: int, k: int, fitting: bool) -> None:
-    assert fits(n, k, block_size=16) == fitting
-
-
-@pytest.mark.parametrize(
-    ("n", "message"),
-    [(0, "control_1: at least one token is required"), (17, "= 16 tokens are required, got 17")],
-)
-def test_what_no_reading_can_hold_is_refused(n: int, message: str) -> None:
-    check_fits(16, block_size=16, what="control_1")
-    with pytest.raises(InputError, match=message):
-        check_fits(n, block_size=16, what="control_1")

@@ -10,7 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from transformers import GPT2LMHeadModel
 
+from looking_glass.gpt.checkpoint import save_checkpoint
+from looking_glass.gpt.model import GPT
 from looking_glass.likelihood.scores import (
     Scores,
     naive_product,
@@ -19,10 +22,8 @@ from looking_glass.likelihood.scores import (
     word_starters,
     word_surprisals,
 )
-from looking_glass.gpt.checkpoint import save_checkpoint
-from looking_glass.gpt.model import GPT
 from looking_glass.text.tokenizer import Tokenizer, Word
-from tests.conftest import make_model
+from tests.helpers.models import make_model
 
 BEGINS = torch.arange(97) % 3 == 0
 
@@ -63,9 +64,20 @@ def test_each_token_is_given_what_its_window_holds(
     for place in range(n_context, len(ids), 7):
         # The last input stands at place - 1: in the first window, or in the first that reaches it.
         start = max(0, math.ceil((place - 16) / stride)) * stride
-        assert place <= 16 or place - start >= 16 - stride + 1, "so much context, or more"
         expected = model(ids[None, start:place])[0, -1].log_softmax(-1)[ids[place]]
         assert float(found.log_probs[place - n_context]) == pytest.approx(float(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize("stride", [1, 5, 8, 16])
+def test_a_token_out_of_the_first_window_has_so_much_context_or_more(stride: int) -> None:
+    model = make_model()  # a block of 16
+    ids = (torch.arange(60) * 7 % 97).tolist()
+    before = look(model, ids[:1], ids[1:], stride).log_probs
+    for place in range(16, 60):
+        changed = list(ids)
+        changed[place - (16 - stride) - 1] += 1
+        after = look(model, changed[:1], changed[1:], stride).log_probs
+        assert after[place - 1] != before[place - 1], "the furthest token is seen"
 
 
 def test_ten_thousand_tokens_are_scored_and_none_is_refused() -> None:
@@ -81,25 +93,22 @@ def test_ten_thousand_tokens_are_scored_and_none_is_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def real(tables: tuple[Path, Path]) -> tuple[GPT, Tokenizer]:
+def real() -> GPT:
+    """A model with the real vocabulary."""
     torch.manual_seed(0)
-    return make_model(vocab_size=50_257, block_size=64), Tokenizer(*tables)
+    return make_model(vocab_size=50_257, block_size=64)
 
 
 SENTENCE = " The “cat” sat;  on the mat 🐿️, didn't it?"
 
 
 def test_hugging_faces_model_gives_the_same_numbers(
-    real: tuple[GPT, Tokenizer], tables: tuple[Path, Path], tmp_path: Path
+    real: GPT, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
-    from transformers import GPT2LMHeadModel
-
-    model, tokenizer = real
-    state = model.state_dict()
-    save_checkpoint(tmp_path, state, model.config, vocab=tables[0], merges=tables[1])
+    save_checkpoint(tmp_path, real.state_dict(), real.config)
     other = GPT2LMHeadModel.from_pretrained(tmp_path)
     context, tokens = tokenizer.encode_prompt("\n\n"), tokenizer.encode(SENTENCE)
-    found = score(model, context, tokens, stride=8, begins_word=torch.zeros(50_257))
+    found = score(real, context, tokens, stride=8, begins_word=torch.zeros(50_257))
     ids = torch.tensor([context + tokens])
     with torch.no_grad():
         logits = other(ids).logits[0, len(context) - 1 : -1]
@@ -110,15 +119,14 @@ def test_hugging_faces_model_gives_the_same_numbers(
 
 
 def test_minicons_gives_the_same_numbers(
-    real: tuple[GPT, Tokenizer], tables: tuple[Path, Path], tmp_path: Path
+    real: GPT, tokenizer: Tokenizer, tables: tuple[Path, Path], tmp_path: Path
 ) -> None:
     scorer = pytest.importorskip("minicons.scorer")
-    model, tokenizer = real
-    save_checkpoint(tmp_path, model.state_dict(), model.config, vocab=tables[0], merges=tables[1])
+    save_checkpoint(tmp_path, real.state_dict(), real.config, vocab=tables[0], merges=tables[1])
     other = scorer.IncrementalLMScorer(str(tmp_path), "cpu")
     text = "The cat sat on the mat, didn't it?"
     tokens = tokenizer.encode(text)
-    found = score(model, tokens[:1], tokens[1:], stride=8, begins_word=torch.zeros(50_257))
+    found = score(real, tokens[:1], tokens[1:], stride=8, begins_word=torch.zeros(50_257))
     (pairs,) = other.token_score(text)
     expected = [value for _, value in pairs][-len(tokens) + 1 :]
     assert found.log_probs.tolist() == pytest.approx(expected, abs=1e-3)
@@ -159,8 +167,7 @@ def test_corrected_probabilities_of_all_words_sum_to_one() -> None:
     assert abs(plain - 1) > 0.05, "the plain ones are of beginnings: no distribution over words"
 
 
-def test_words_begin_with_white_space_or_where_the_text_ends(tables: tuple[Path, Path]) -> None:
-    tokenizer = Tokenizer(*tables)
+def test_words_begin_with_white_space_or_where_the_text_ends(tokenizer: Tokenizer) -> None:
     starts = word_starters(tokenizer.token_bytes())
     for text, begins in ((" cat", True), ("\n", True), ("cat", False), ("'s", False)):
         assert bool(starts[tokenizer.encode(text)[0]]) is begins
@@ -178,11 +185,13 @@ def test_units_of_one_total() -> None:
 
 
 def test_the_naive_product_underflows_where_float32_ends() -> None:
-    # 10^-9 five times is 10^-45, below half of the smallest number that float32 can hold.
-    product, first_zero = naive_product(torch.full((8,), math.log(1e-9)))
-    assert (product, first_zero) == (0.0, 6) or first_zero == 5
+    # The smallest number that float32 can hold is 2^-149; what is below half of it is 0.
+    product, first_zero = naive_product(torch.full((152,), math.log(0.5)))
+    assert product == 0.0
+    assert first_zero == 150
+    assert naive_product(torch.full((149,), math.log(0.5))) == (2.0**-149, None)
+    # 10^-9 five times is 10^-45, nearer to 2^-149 (1.4 · 10^-45) than to 0; once more it is 0.
+    assert naive_product(torch.full((8,), math.log(1e-9))) == (0.0, 6)
     log10 = total(torch.full((8,), math.log(1e-9)), n_bytes=8).log10
     assert log10 == pytest.approx(-72, rel=1e-6)
-    product, first_zero = naive_product(torch.tensor([math.log(0.5)] * 3))
-    assert product == pytest.approx(0.125)
-    assert first_zero is None
+    assert naive_product(torch.tensor([math.log(0.5)] * 3)) == (0.125, None)

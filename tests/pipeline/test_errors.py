@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from looking_glass.pipeline.errors import InputError, run_stage
-from tests.tiny_project import ROOT
+from tests.helpers.project import ROOT
 
 
 def run_as_program(body: str) -> subprocess.CompletedProcess[str]:
@@ -67,7 +67,10 @@ def test_only_an_input_error_itself_is_taken_for_the_users_mistake() -> None:
 
 
 def test_a_terminal_with_a_smaller_alphabet_stops_no_stage() -> None:
-    code = "from looking_glass.pipeline.errors import run_stage; run_stage(lambda: print('5 → 4 nats'))"
+    code = (
+        "from looking_glass.pipeline.errors import run_stage\n"
+        "run_stage(lambda: print('5 → 4 nats'))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT)},

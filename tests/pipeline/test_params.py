@@ -12,8 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from looking_glass.pipeline.errors import InputError
 from looking_glass.pipeline.params import SECTIONS, Section, load_all, load_section
-
-ROOT = Path(__file__).parent.parent
+from tests.helpers.project import ROOT
 
 
 class Inner(Section):

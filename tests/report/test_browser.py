@@ -14,8 +14,9 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from looking_glass.pipeline.artifacts import read_csv, write_csv
+from looking_glass.report import run
 from stages import report
-from tests.tiny_project import ROOT
+from tests.helpers.project import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
@@ -100,7 +101,7 @@ def rows(page: Page, panel: int) -> list[list[str]]:
 
 def test_pointing_at_a_word_shows_what_it_attended_to(page: Page, project: Path) -> None:
     first, last = rows(page, 0), rows(page, 1)
-    blocks = read_csv(project / "data/tables/attention/last/blocks.csv")
+    blocks = read_csv(project / "data/tables/choose/blocks.csv")
     for block, shown in ((1, first), (2, last)):
         expected = blocks[(blocks["prompt"] == 1) & (blocks["block"] == block)]
         assert [row[0] for row in shown] == expected["text"].tolist()
@@ -214,7 +215,7 @@ def test_markup_shows_as_text_everywhere(
         write_csv(path, table)
     assert changed > 20
     monkeypatch.chdir(root)
-    monkeypatch.setattr(report, "to_png", lambda _figure, _dpi: b"")
+    monkeypatch.setattr(run, "to_png", lambda _figure, _dpi: b"")
     report.main()
     page, faults = visit(browser, f"file://{root}/reports/report.html")
     for place in (

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from looking_glass.report.plots import numbered, plot_tables
+from tests.helpers.project import ROOT
 
-TEMPLATES = Path(__file__).parent.parent / ".dvc" / "plots"
+TEMPLATES = ROOT / ".dvc" / "plots"
 COMMON = {"DATA", "TITLE", "X", "Y", "X_LABEL", "Y_LABEL"}
 SIZE = {"PLOT_WIDTH", "PLOT_HEIGHT"}
 ANCHORS = {
@@ -42,7 +42,7 @@ def words(effects: list[float | None]) -> pd.DataFrame:
 
 
 @pytest.fixture
-def tables() -> dict[str, pd.DataFrame]:
+def drawn() -> dict[str, pd.DataFrame]:
     return plot_tables(
         loss=pd.DataFrame(
             {"step": [5, 10], "train_loss": [3.0, 2.0], "val_loss": [3.5, 2.5], "rate": [1, 1]}
@@ -80,8 +80,8 @@ def tables() -> dict[str, pd.DataFrame]:
     )
 
 
-def test_loss_has_a_constant_column_for_each_baseline(tables: dict[str, pd.DataFrame]) -> None:
-    assert tables["loss"].to_dict("list") == {
+def test_loss_has_a_constant_column_for_each_baseline(drawn: dict[str, pd.DataFrame]) -> None:
+    assert drawn["loss"].to_dict("list") == {
         "step": [5, 10],
         "training": [3.0, 2.0],
         "validation": [3.5, 2.5],
@@ -90,16 +90,16 @@ def test_loss_has_a_constant_column_for_each_baseline(tables: dict[str, pd.DataF
     }
 
 
-def test_inversion_keeps_equal_tokens_apart_and_in_order(tables: dict[str, pd.DataFrame]) -> None:
-    assert tables["inversion"].to_dict("list") == {
+def test_inversion_keeps_equal_tokens_apart_and_in_order(drawn: dict[str, pd.DataFrame]) -> None:
+    assert drawn["inversion"].to_dict("list") == {
         "step": [0, 0, 0, 5, 5, 5],
         "token": ["1 z", "2 ␣a", "3 ␣a"] * 2,
         "log_prob": [-6.0, -5.0, -4.0, -3.0, -2.0, -1.0],
     }
 
 
-def test_attention_is_of_the_first_prompt_up_to_the_choice(tables: dict[str, pd.DataFrame]) -> None:
-    assert tables["attention"].to_dict("list") == {
+def test_attention_is_of_the_first_prompt_up_to_the_choice(drawn: dict[str, pd.DataFrame]) -> None:
+    assert drawn["attention"].to_dict("list") == {
         "word": ["1 tea", "2 tea"] * 2,
         "block": ["first", "first", "last", "last"],
         "attention": [0.7, 0.3, 0.7, 0.3],
@@ -108,16 +108,16 @@ def test_attention_is_of_the_first_prompt_up_to_the_choice(tables: dict[str, pd.
 
 
 def test_surprisal_is_the_corrected_one_of_the_first_sentence(
-    tables: dict[str, pd.DataFrame],
+    drawn: dict[str, pd.DataFrame],
 ) -> None:
-    assert tables["surprisal"].to_dict("list") == {
+    assert drawn["surprisal"].to_dict("list") == {
         "word": ["1 sure↵", "2 sure"],
         "surprisal": [2.0, 1.0],
     }
 
 
-def test_calibration_has_its_interval(tables: dict[str, pd.DataFrame]) -> None:
-    assert tables["calibration"].to_dict("list") == {
+def test_calibration_has_its_interval(drawn: dict[str, pd.DataFrame]) -> None:
+    assert drawn["calibration"].to_dict("list") == {
         "confidence": [0.05],
         "accuracy": [0.04],
         "tokens": [7],
@@ -154,9 +154,9 @@ def test_a_template_names_each_anchor_that_it_needs_and_tells_revisions_apart(na
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_column_that_a_template_names_is_in_its_table(
-    name: str, tables: dict[str, pd.DataFrame]
+    name: str, drawn: dict[str, pd.DataFrame]
 ) -> None:
     text = (TEMPLATES / f"{name}.json").read_text(encoding="utf-8")
     table, columns = COLUMNS[name]
-    assert columns <= set(tables[table])
+    assert columns <= set(drawn[table])
     assert all(f'"field": "{column}"' in text for column in columns)

@@ -6,11 +6,13 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.tiny_project import EVERY_STAGE, ROOT, command, edit, repro
+from looking_glass.pipeline.artifacts import read_tensors
+from tests.helpers.project import EVERY_STAGE, ROOT, changed, command, edit, repro
 
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 
@@ -29,26 +31,106 @@ def test_every_artifact_is_there_and_nothing_half_written(project: Path) -> None
     assert not re.search(r'(src|href)="https?:', page), "the page needs no network"
     left_over = [p for d in ("data", "metrics", "reports") for p in (project / d).rglob(".*")]
     assert {p.name for p in left_over} <= {".gitignore"}
+    assert [path.name for path in (project / ".scratch").iterdir()] == []
+    assert set(metrics_of(project, "train")) == {"kept_step", "parameters"}
+    evaluated = metrics_of(project, "evaluate")
+    assert list(evaluated["baseline_val_loss"]) == ["unigram", "bigram", "trigram"]
+    assert evaluated["train_loss"] < evaluated["val_loss"]
 
 
-def test_stages_open_only_what_they_declare(project: Path) -> None:
+def metrics_of(root: Path, stage: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((root / f"metrics/{stage}.json").read_text())
+    return found
+
+
+def test_both_blocks_go_on_from_what_was_chosen_once(project: Path) -> None:
+    once = read_tensors(project / "data/choices/choices.safetensors")
+    for block in ("first", "last"):
+        patterns = read_tensors(project / f"data/attention/{block}/patterns.safetensors")
+        for number in (1, 2):
+            T = len(once[f"prompt_{number}.tokens"])
+            assert patterns[f"prompt_{number}.pattern"].shape == (2, T, T)
+            layer = 0 if block == "first" else -1
+            own = once[f"prompt_{number}.own"][layer].mean(axis=0)
+            assert patterns[f"prompt_{number}.words"] == pytest.approx(own, abs=1e-6)
+
+
+def made_by(stage: dict[str, Any]) -> list[str]:
+    outs = [*stage.get("outs", []), *stage.get("metrics", [])]
+    return [out if isinstance(out, str) else next(iter(out)) for out in outs]
+
+
+def test_stages_open_only_what_they_declare_and_all_of_it(project: Path) -> None:
     dag = DAG["stages"]
     opened = (project / "opened.txt").read_text().splitlines()
     assert len(opened) > 30
+    read: dict[str, list[str]] = {name: [] for name in dag}
     for line in opened:
         words, mode, path = line.split("|")
         if "stages." not in words:
             continue  # DVC itself
         name = re.search(r"stages\.(\w+)", words).group(1)  # type: ignore[union-attr]
         stage = dag[name]
-        outs = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
-        made = [out if isinstance(out, str) else next(iter(out)) for out in outs]
+        made = made_by(stage)
         allowed = made if "w" in mode else [*made, *stage["deps"]]
         for block in ("first", "last"):
             allowed = [*allowed, *(item.replace("${item.block}", block) for item in allowed)]
         # A partial file lies beside the one that it becomes, under .NAME.xxxx
         plain = re.sub(r"/\.([\w.]+?)\.\w{8}(?=/|$)", r"/\1", path)
         assert any(plain == item or plain.startswith(item + "/") for item in allowed), line
+        read[name].append(plain)
+    for name, stage in dag.items():
+        for dep in stage["deps"]:
+            if dep.startswith(("data/", "metrics/")) and dep not in UNHEARD:
+                found = [path for path in read[name] if path == dep or path.startswith(f"{dep}/")]
+                assert found, f"{name} never opens {dep}"
+
+
+# Arrays alone: Python hears nothing of what safetensors opens by itself.
+UNHEARD = ("data/attention", "data/choices")
+# A comment at the end of a file, and the stages that depend on it.
+EDITS = {
+    "books/README.md": [],
+    "books/book.txt": ["download"],
+    "looking_glass/pipeline/statistics.py": [
+        stage for stage in EVERY_STAGE if stage not in ("download", "train")
+    ],
+    "looking_glass/text/overlap.py": [
+        stage for stage in EVERY_STAGE if stage not in ("download", "train", "report")
+    ],
+    "looking_glass/gpt/generation.py": [
+        *("evaluate", "invert", "choose", "attention@first", "attention@last", "logprob")
+    ],
+    "looking_glass/training/loop.py": ["train"],
+    "looking_glass/baselines/kneser_ney.py": ["evaluate"],
+    "looking_glass/inversion/search.py": ["invert"],
+    "looking_glass/attention/patterns.py": ["choose", "attention@first", "attention@last"],
+    "looking_glass/likelihood/scores.py": ["logprob"],
+    "looking_glass/report/figures/attention.py": ["report"],
+    "looking_glass/report/prose/choice.py": ["report"],
+    "looking_glass/report/templates/report.css": ["report"],
+    "stages/choose.py": ["choose"],
+}
+
+
+def test_an_edit_of_code_concerns_just_the_stages_that_use_it(project: Path) -> None:
+    assert changed(project) == []
+    for name, stages in EDITS.items():
+        path = project / name
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n# a comment\n")
+        assert changed(project) == stages, name
+        path.write_bytes(before)
+
+
+def test_a_comment_in_training_trains_again_and_ends_there(project: Path) -> None:
+    path = project / "looking_glass/training/loop.py"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b'"""Take a run', b'"""Bring a run'))
+    assert path.read_bytes() != before
+    assert repro(project) == ["train"], "what it writes has the same bytes"
+    path.write_bytes(before)
+    assert repro(project) == []
 
 
 def test_nothing_runs_twice_and_edits_run_just_what_they_touch(project: Path) -> None:

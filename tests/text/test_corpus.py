@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from looking_glass.text import corpus
 from looking_glass.pipeline.errors import InputError
+from looking_glass.text import corpus
 
 examples = settings(max_examples=80, derandomize=True, deadline=None)
 

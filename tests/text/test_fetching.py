@@ -16,15 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import yaml
-from pydantic import ValidationError
 
-from looking_glass.text import sources
 from looking_glass.pipeline.errors import InputError
-from looking_glass.pipeline.params import load_section
-from stages import download
+from looking_glass.text import sources
+from looking_glass.text.fetching import fetch_all
 
-ROOT = Path(__file__).parent.parent
 BOOK = "\ufeffAlice was beginning to get very tired.\r\n".encode()
 OTHER = b"Quite another edition."
 
@@ -121,7 +117,7 @@ def url(address: str, content: bytes | None = BOOK) -> sources.UrlSource:
 
 
 def fetch(source: sources.Source) -> bytes:
-    return sources.fetch_all({"book.txt": source})["book.txt"]
+    return fetch_all({"book.txt": source})["book.txt"]
 
 
 def refusal(source: sources.Source) -> str:
@@ -145,11 +141,11 @@ def test_a_wheel_that_two_files_lie_in_is_downloaded_once(server: Server) -> Non
         "first": package(archive, "a", BOOK, name),
         "second": package(archive, "b", OTHER, name),
     }
-    assert sources.fetch_all(wanted) == {"first": BOOK, "second": OTHER}
+    assert fetch_all(wanted) == {"first": BOOK, "second": OTHER}
     assert server.asked == ["/simple/book/", f"/files/{name}"]
     wanted["second"] = wanted["second"].model_copy(update={"filename_sha256": "0" * 64})
     with pytest.raises(InputError, match=f"{name}: required sha256 0000"):
-        sources.fetch_all(wanted)
+        fetch_all(wanted)
 
 
 def test_an_archive_that_is_not_the_pinned_one_is_refused(server: Server) -> None:
@@ -321,50 +317,3 @@ def test_what_kagglehub_raises_is_told(kagglehub: Callable[[Callable[..., str]],
 
     kagglehub(dataset_download)
     assert refusal(KAGGLE) == "Kaggle's owner/alice/alice.txt: 403: log in first"
-
-
-def test_every_pinned_source_of_the_project_is_well_formed() -> None:
-    params = load_section(sources.DownloadParams, "download", ROOT / "params.yaml")
-    assert list(params.sources()) == ["book.txt", "encoder.json", "vocab.bpe"]
-
-
-@pytest.mark.parametrize("bad", ["F" * 64, "0" * 63, "", "sha256:" + "0" * 64])
-def test_a_hash_that_is_none_is_refused_before_anything_is_fetched(bad: str) -> None:
-    with pytest.raises(ValidationError, match="sha256"):
-        sources.UrlSource(url="https://example.org", sha256=bad)
-
-
-def test_a_url_of_another_sort_is_refused() -> None:
-    with pytest.raises(ValidationError, match="url"):
-        sources.UrlSource(url="ftp://example.org/a", sha256=None)
-
-
-def written(folder: Path, kind: str, **paths: str) -> None:
-    choices = {key: {"local": {"path": path}} for key, path in paths.items()}
-    section = {"source": kind, "tables_source": "local", **choices}
-    (folder / "params.yaml").write_text(yaml.safe_dump({"download": section}))
-
-
-def test_the_stage_writes_all_three_files_or_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("my_book", "my_vocab"):
-        (tmp_path / name).write_bytes(BOOK)
-    written(tmp_path, "local", book="my_book", vocab="my_vocab", merges="my_merges")
-    with pytest.raises(InputError, match="my_merges cannot be read"):
-        download.main()
-    assert not (tmp_path / "data").exists()
-    (tmp_path / "my_merges").write_bytes(OTHER)
-    download.main()
-    found = {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
-    assert found == {"book.txt": BOOK, "encoder.json": BOOK, "vocab.bpe": OTHER}
-
-
-def test_a_source_that_params_lack_is_named_by_its_key(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    written(tmp_path, "kaggle", book="b", vocab="v", merges="m")
-    with pytest.raises(InputError, match=r"kind 'kaggle' was chosen: it requires download\.book"):
-        download.main()

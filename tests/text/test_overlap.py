@@ -1,98 +1,122 @@
-"""What is copied from a text: hand-worked cases, and a search that tries everything."""
+"""What of one text stands in another: by hand, and as trying everything finds it."""
 
 from __future__ import annotations
 
-from itertools import product
+from collections import Counter
 
+import numpy as np
 import pytest
-import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from looking_glass.text.memorisation import longest_verbatim_run, ngrams, verbatim_share
-from looking_glass.gpt.generation import sample_tokens
-from looking_glass.training.run import train
-from tests.conftest import make_model
-from tests.test_training import song, start
+from looking_glass.text.corpus import Tokens
+from looking_glass.text.overlap import copied, match_lengths, provenance, run_lengths
 
-TEXT = [1, 2, 3, 4, 5, 6]
-tokens = st.lists(st.integers(0, 2), max_size=12)
+examples = settings(max_examples=150, deadline=None)
+texts = st.lists(st.integers(0, 2), max_size=12)
 
 
-def occurs(run: list[int], text: list[int]) -> bool:
-    return any(text[i : i + len(run)] == run for i in range(len(text) - len(run) + 1))
+def text_of(tokens: list[int]) -> Tokens:
+    return np.array(tokens, dtype=np.uint16)
 
 
-def runs(sample: list[int]) -> list[list[int]]:
+TEXT = text_of([1, 2, 3, 4, 5, 6])
+
+
+def occurs(piece: list[int], text: list[int]) -> bool:
+    return any(text[i : i + len(piece)] == piece for i in range(len(text) - len(piece) + 1))
+
+
+def pieces(sample: list[int]) -> list[tuple[int, int]]:
+    """Return where each piece of a sample begins and ends, those of no token left out."""
     n = len(sample)
-    return [sample[i:j] for i, j in product(range(n), range(n + 1)) if i < j]
+    return [(start, stop) for start in range(n) for stop in range(start + 1, n + 1)]
+
+
+def test_matches_by_hand() -> None:
+    assert match_lengths([1, 2, 9], text_of([5, 1, 2, 3])) == [2, 1, 0]
+    assert match_lengths([9, 9], text_of([1, 9])) == [1, 1], "a match ends where the text does"
+    assert match_lengths([1], text_of([])) == [0]
+    assert match_lengths([], TEXT) == []
+
+
+def test_runs_by_hand() -> None:
+    text = text_of([1, 2, 3, 4, 5, 1, 2, 9])
+    assert run_lengths([1, 2, 3, 7, 1, 2, 9, 2], text) == [3, 3, 3, 0, 3, 3, 3, 1]
+    assert run_lengths([5, 1, 2, 3], text) == [3, 3, 3, 3], "two runs may share tokens"
+    assert run_lengths([], text) == []
+    assert run_lengths([9, 9], text) == [1, 1]
+
+
+@examples
+@given(texts, texts)
+def test_matches_and_runs_are_those_that_trying_every_piece_finds(
+    tokens: list[int], text: list[int]
+) -> None:
+    found = [(a, b) for a, b in pieces(tokens) if occurs(tokens[a:b], text)]
+    begun = [max((b - a for a, b in found if a == i), default=0) for i in range(len(tokens))]
+    part_of = [max((b - a for a, b in found if a <= i < b), default=0) for i in range(len(tokens))]
+    assert match_lengths(tokens, text_of(text)) == begun
+    assert run_lengths(tokens, text_of(text)) == part_of
 
 
 def test_the_longest_run_lies_in_one_sample_and_in_the_text_as_it_stands() -> None:
-    assert longest_verbatim_run([[9, 2, 3, 4, 9], [5, 6]], TEXT) == 3
-    assert longest_verbatim_run([[6, 5, 4]], TEXT) == 1, "backwards it does not stand there"
-    assert longest_verbatim_run([[1, 2, 4, 5]], TEXT) == 2, "nor with a token left out"
-    assert longest_verbatim_run([TEXT, [9]], TEXT) == 6
-    assert longest_verbatim_run([[9], []], TEXT) == longest_verbatim_run([], TEXT) == 0
+    assert copied([[9, 2, 3, 4, 9], [5, 6]], TEXT, 2).longest_run == 3
+    assert copied([[6, 5, 4]], TEXT, 2).longest_run == 1, "backwards it does not stand there"
+    assert copied([[1, 2, 4, 5]], TEXT, 2).longest_run == 2, "nor with a token left out"
+    assert copied([TEXT.tolist(), [9]], TEXT, 2).longest_run == 6
+    assert copied([[9], []], TEXT, 2).longest_run == 0
+    assert copied([], TEXT, 2).longest_run == 0
 
 
 def test_the_share_counts_what_was_sampled_as_often_as_it_was() -> None:
-    assert verbatim_share([[1, 2, 9], [1, 2]], TEXT, 2) == pytest.approx(2 / 3)
-    assert verbatim_share([[1, 2, 3]], TEXT, 3) == 1
-    assert verbatim_share([[1, 2]], TEXT, 3) == 0, "no 3-gram at all"
-    assert list(ngrams([1, 2, 3], 2)) == [(1, 2), (2, 3)]
+    assert copied([[1, 2, 9], [1, 2]], TEXT, 2).ngram_share == pytest.approx(2 / 3)
+    assert copied([[1, 2, 3]], TEXT, 3).ngram_share == 1
+    assert copied([[1, 2]], TEXT, 3).ngram_share == 0, "no 3-gram at all"
 
 
-@given(st.lists(tokens, max_size=4), tokens)
-def test_the_longest_run_is_the_one_that_trying_every_run_finds(
-    samples: list[list[int]], text: list[int]
-) -> None:
-    copied = [len(run) for sample in samples for run in runs(sample) if occurs(run, text)]
-    assert longest_verbatim_run(samples, text) == max(copied, default=0)
-
-
-@given(st.lists(tokens, max_size=4), tokens, st.integers(1, 8))
-def test_the_share_is_the_one_that_trying_every_ngram_finds(
+@examples
+@given(st.lists(texts, max_size=4), texts, st.integers(1, 8))
+def test_what_is_copied_is_what_trying_every_piece_finds(
     samples: list[list[int]], text: list[int], n: int
 ) -> None:
-    grams = [run for sample in samples for run in runs(sample) if len(run) == n]
-    expected = sum(occurs(gram, text) for gram in grams) / max(1, len(grams))
-    assert verbatim_share(samples, text, n) == pytest.approx(expected)
+    everything = [sample[a:b] for sample in samples for a, b in pieces(sample)]
+    grams = [piece for piece in everything if len(piece) == n]
+    found = copied(samples, text_of(text), n)
+    longest = max((len(piece) for piece in everything if occurs(piece, text)), default=0)
+    assert found.longest_run == longest
+    share = sum(occurs(gram, text) for gram in grams) / max(1, len(grams))
+    assert found.ngram_share == pytest.approx(share)
 
 
-def test_samples_are_drawn_from_the_models_own_distribution() -> None:
-    model = make_model(vocab_size=5)
-    drawn = sample_tokens(model, torch.full((4000, 1), 3), 2, torch.Generator().manual_seed(0))
-    assert drawn.shape == (4000, 2)
-    first = model(torch.tensor([[3]]))[0, -1].softmax(-1)
-    shares = torch.bincount(drawn[:, 0], minlength=5) / 4000
-    torch.testing.assert_close(shares, first, atol=0.03, rtol=0)
-    favourite = int(first.argmax())
-    second = model(torch.tensor([[3, favourite]]))[0, -1].softmax(-1)
-    after = drawn[drawn[:, 0] == favourite, 1]
-    shares = torch.bincount(after, minlength=5) / len(after)
-    torch.testing.assert_close(shares, second, atol=0.06, rtol=0)
+def test_provenance_is_the_longest_end_of_the_context_in_the_text() -> None:
+    text = text_of([1, 2, 3, 4, 9, 2, 3, 5, 7, 3, 5])
+    found = provenance([8, 2, 3], text)
+    assert found.length == 2
+    assert found.counts == {4: 1, 5: 1}
+    assert provenance([1, 2, 3], text).counts == {4: 1}
+    assert list(provenance([3], text).counts.items()) == [(5, 2), (4, 1)], "most frequent first"
+    nowhere = provenance([66], text)
+    assert nowhere.length == 0
+    assert sum(nowhere.counts.values()) == len(text) - 1
 
 
-def test_a_text_learned_by_heart_is_written_word_for_word() -> None:
-    """The circle of seven tokens, learned and not: what the metrics are there to tell apart."""
-
-    def written(steps: int) -> list[list[int]]:
-        run = start(steps=steps, discount=0.0, keep="last", warmup_steps=0)
-        train(run)
-        begin = torch.tensor([[0]] * 5)
-        return sample_tokens(run.finish(), begin, 8, torch.Generator().manual_seed(0)).tolist()
-
-    text = song().train.tolist()
-    assert verbatim_share(written(200), text, 8) > 0.5
-    assert longest_verbatim_run(written(200), text) == 8
-    assert verbatim_share(written(1), text, 8) == 0
+def test_provenance_never_reads_over_the_start() -> None:
+    text = text_of([5, 5, 5])
+    assert provenance([5, 5, 5, 5], text).length == 2
 
 
-def test_the_same_generator_draws_the_same_samples() -> None:
-    model, start = make_model(), torch.tensor([[1], [2]])
-    one, same, other = (
-        sample_tokens(model, start, 15, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
-    )
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
+@examples
+@given(texts, st.lists(st.integers(0, 2), min_size=1, max_size=12))
+def test_provenance_is_what_trying_every_end_finds(context: list[int], text: list[int]) -> None:
+    found = provenance(context, text_of(text))
+    for length in range(len(context), -1, -1):
+        end = context[len(context) - length :]
+        # Where the end is of no token at all, what follows it is whatever follows some token.
+        first = 0 if length else 1
+        places = [i for i in range(first, len(text) - length) if text[i : i + length] == end]
+        if places or not length:
+            break
+    assert found.length == length
+    assert found.counts == Counter(text[i + length] for i in places)
+    assert list(found.counts.values()) == sorted(found.counts.values(), reverse=True)

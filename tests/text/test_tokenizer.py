@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,18 +32,6 @@ pieces = st.sampled_from(
      "<|endoftext|>"]
 )  # fmt: skip
 texts = st.text(max_size=30) | st.lists(pieces, max_size=12).map("".join)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_copies_in_the_temporary_folder() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TIKTOKEN_CACHE_DIR", "")
-        yield
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tables: tuple[Path, Path]) -> Tokenizer:
-    return Tokenizer(*tables)
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,17 @@ import pytest
 import torch
 import yaml
 
-from looking_glass.training import processes as parallel
 from looking_glass.pipeline.artifacts import read_csv
-from looking_glass.text.corpus import Corpus, write_corpus
 from looking_glass.pipeline.errors import InputError
-from looking_glass.training.processes import ALONE, Processes, joined, spoken_once
-from tests.tiny_project import ROOT
+from looking_glass.text.corpus import Corpus, write_corpus
+from looking_glass.training import processes
+from looking_glass.training.processes import (
+    ALONE,
+    Processes,
+    process_group,
+    reported_once,
+)
+from tests.helpers.project import ROOT
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
 MADE = ("data/model/model.safetensors", "metrics/train.json", "data/tables/train/loss.csv")
@@ -123,11 +128,11 @@ def test_an_error_of_one_process_alone_is_spoken_by_it(monkeypatch: pytest.Monke
     waited: list[float] = []
     monkeypatch.setattr(time, "sleep", waited.append)
 
-    @spoken_once
+    @reported_once
     def main() -> None:
         raise InputError("a GPU is required")
 
-    for launched, expected in (False, []), (True, [parallel.PATIENCE]):
+    for launched, expected in (False, []), (True, [processes.PATIENCE]):
         if launched:
             monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
             monkeypatch.setenv("RANK", "1")
@@ -143,12 +148,12 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with (
         pytest.raises(InputError, match="got 2 processes and 1 GPUs"),
-        joined(torch.device("cuda")),
+        process_group(torch.device("cuda")),
     ):
         pass
     with (
         pytest.raises(InputError, match="require cpu or cuda, got mps"),
-        joined(torch.device("mps")),
+        process_group(torch.device("mps")),
     ):
         pass
 

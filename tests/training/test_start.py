@@ -9,14 +9,15 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from looking_glass.pipeline.errors import InputError
-from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint
 from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
-from looking_glass.training.pretrained import checkpoint_files, start_from
-from looking_glass.training.run import Training, train
-from tests.test_training import BYTES, SHAPE, noise, settings
+from looking_glass.pipeline.errors import InputError
+from looking_glass.training.loop import train
+from looking_glass.training.run import Training
+from looking_glass.training.start import checkpoint_files, start_from
+from tests.helpers.training import BYTES, SHAPE, noise, settings
 
 
 @pytest.fixture(params=[True, False], ids=["tied", "untied"])

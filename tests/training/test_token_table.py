@@ -1,4 +1,4 @@
-"""Token tables: what a form is, and sums that fold into a plain embedding."""
+"""Token tables: which tokens share a form, and sums that fold into a plain embedding."""
 
 from __future__ import annotations
 
@@ -6,44 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from looking_glass.training.token_table import TokenTable, Vocabulary, form_features
+from looking_glass.training.token_table import TokenTable, Vocabulary
 
 # by id:  seen, seen,   twin of 0, new,   form of 3, sign
 BYTES = [b" cat", b"run", b"Cat", b" dog", b" pig", b"!"]
 TEXT = np.array([0, 1, 0, 0, 1, 0], dtype=np.uint16)
-
-
-@pytest.mark.parametrize(
-    ("content", "kind"),
-    [
-        (b" walking", "␣lower"),
-        (b"Walking", "title"),
-        (b" I", "␣initial"),
-        (b"VERY", "upper"),
-        (b"McX", "mixed"),
-        (b"42", "digits"),
-        (b" ...", "␣signs"),
-        (b"\n", "signs"),
-        (b"\xf0\x9f", "other"),
-        ("é".encode(), "other"),
-        (b"", "signs"),
-    ],
-)
-def test_the_kind_of_a_token(content: bytes, kind: str) -> None:
-    assert form_features(1000, content)[0] == f"kind {kind}"
-
-
-def test_endings_and_lengths_are_features_of_words_alone() -> None:
-    assert "ending ing" in form_features(1000, b" walking")
-    assert "kind ␣lower length 7" in form_features(1000, b" walking")
-    assert not any("ending" in name for name in form_features(1000, b"ing"))
-    assert not any("ending" in name for name in form_features(1000, b"KING"))
-    assert "kind lower length 12" in form_features(1000, b"a" * 40)
-
-
-def test_neighbours_in_the_merges_share_a_rank_and_distant_ones_do_not() -> None:
-    near, same, far = (form_features(rank, b" a") for rank in (20_000, 20_100, 300))
-    assert near == same != far
 
 
 def test_what_no_token_of_the_text_has_is_no_feature() -> None:

@@ -1,14 +1,11 @@
-"""What is said of an inversion follows from its numbers, and its figures can be drawn."""
+"""What is said of an inversion follows from its numbers."""
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pandas as pd
-import pytest
 
-from looking_glass.report.figures import inversion as inversion_figures
 from looking_glass.report.prose.inversion import (
     explain_ceiling,
     explain_controls,
@@ -16,7 +13,7 @@ from looking_glass.report.prose.inversion import (
     explain_tokens,
     explain_words,
 )
-from tests.test_report import COLORS
+from tests.helpers.report import FRONTIER, READINGS, TOKENS
 
 CEILING: dict[str, Any] = {
     "lowest_possible_loss": 0.5,
@@ -25,31 +22,6 @@ CEILING: dict[str, Any] = {
     "loudest_vectors_exact": True,
     "tokens_that_can_be_argmax": 2,
 }
-TOKENS = pd.DataFrame(
-    {
-        "text": ["I", " am"],
-        "count": [30, 0],
-        "nearest_row": [" you", " was"],
-        "nearest_row_cosine": [0.5, 0.9],
-        "ceiling": [0.9, 0.004],
-        "unaided": [float("nan"), 0.0001],
-        "unaided_rank": [float("nan"), 4321],
-        "parallel": [0.5, 0.001],
-        "parallel_step": [20, 40],
-        "prefix_3": [0.4, 0.0002],
-        "prefix_3_step": [20, -1],
-    }
-)
-FRONTIER = pd.DataFrame(
-    {
-        "sentence": ["sentence", "control_1", "control_1", "random"],
-        "text": ["I am", "Off $5_^", "Off $5_^", "a long one: " * 5],
-        "reading": ["parallel", "parallel", "prefix_3", "parallel"],
-        "exact_rate": [1.0, 1.0, 0.25, 0.0],
-        "loss": [0.6, 0.1, 1.0, 9.0],
-        "lowest_possible_loss": [0.5, 0.05, 0.05, 3.0],
-    }
-)
 
 
 def test_the_ceiling_is_told_with_its_proof() -> None:
@@ -72,6 +44,7 @@ def test_a_reading_is_called_exact_only_where_it_was() -> None:
             "prefix_1": {**reading, "exact_rate": 0.0},
             "prefix_3": {**reading, **robust, "exact_rate": 0.25},
         },
+        READINGS,
         0.5,
     )
     assert "Parallel: every restart says exactly the sentence" in parallel
@@ -86,18 +59,18 @@ def test_a_reading_is_called_exact_only_where_it_was() -> None:
 
 
 def test_the_hardest_tokens_are_named() -> None:
-    free, prefix = explain_tokens(TOKENS)
+    free, prefix = explain_tokens(TOKENS, READINGS)
     assert "hardest token is “␣am”: it reaches 0.1% of at most 0.4%" in free
     assert "“I” reaches 50.0% of 90.0%" in free
     assert "It does not occur in the training text" in free
     assert "that of “␣was” (cosine 0.90)" in free
     assert "after a prefix of 3 vectors is “␣am”: 0.02%, of the 0.4%" in prefix
     assert "it has 0.01%, rank 4,321" in prefix
-    assert len(explain_tokens(TOKENS[:1])) == 1, "one token has no prefix to blame"
+    assert len(explain_tokens(TOKENS[:1], READINGS)) == 1, "one token has no prefix to blame"
 
 
 def test_controls_are_said_where_they_were() -> None:
-    book, random = explain_controls(FRONTIER)
+    book, random = explain_controls(FRONTIER, READINGS)
     assert "these readings: parallel (100% of the restarts) and prefix of 3 vectors (25.0%" in book
     assert random.startswith("The random tokens")
     assert random.endswith("at best 3.000 nats per token, and is said in none.")
@@ -117,39 +90,9 @@ def test_words_count_what_is_right() -> None:
             "loss": [8.0, 4.0],
         }
     )
-    near, fed, searched = explain_words(words, replies, TOKENS)
+    near, fed, searched = explain_words(words, replies, TOKENS, READINGS)
     assert "Of the 2 vectors of the parallel reading 1 have the very token" in near
     assert "10.0 times as far" in near
     assert "“I was”, the model says “x”: 0 of 2 tokens are right" in fed
     assert "greedy coordinate gradient found" in searched
     assert "“I y”: 1 of 2 tokens" in searched
-
-
-@pytest.mark.parametrize("n_tokens", [1, 9, 13])
-def test_figures_draw_any_number_of_tokens(n_tokens: int) -> None:
-    texts = [("$5", "a_b^c", " é")[index % 3] for index in range(n_tokens)]
-    steps = pd.DataFrame(
-        {
-            "step": [0] * n_tokens + [20] * n_tokens,
-            "position": [*range(n_tokens)] * 2,
-            "text": texts * 2,
-            "log_prob": [-9.0] * n_tokens + [-1.0] * n_tokens,
-        }
-    )
-    points = pd.DataFrame(
-        {
-            "kind": ["embedding", "target", "parallel", "prefix_1"],
-            "text": ["", "$x", "$x", ""],
-            "x": [0.0, 1, 2, 3],
-            "y": [0.0, 1, 2, 3],
-        }
-    )
-    loss = pd.DataFrame({"step": [0, 20], "parallel": [9.0, 1.0], "prefix_27": [float("nan")] * 2})
-    for figure in (
-        inversion_figures.inversion_steps(steps, [-0.5] * n_tokens, COLORS),
-        inversion_figures.success_grid(FRONTIER, COLORS),
-        inversion_figures.embedding_map(points, COLORS),
-        inversion_figures.inversion_loss(loss, 0.5, COLORS),
-        inversion_figures.inversion_tokens(TOKENS, ["parallel", "prefix_3"], COLORS),
-    ):
-        figure.savefig(io.BytesIO(), format="png")

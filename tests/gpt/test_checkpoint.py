@@ -1,0 +1,98 @@
+"""A checkpoint keeps every weight; another kind of one is refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from looking_glass.gpt.checkpoint import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    load_checkpoint,
+    save_checkpoint,
+    weights_sha256,
+)
+from looking_glass.pipeline.artifacts import read_tensors, write_tensors
+from looking_glass.pipeline.errors import InputError
+from tests.helpers.models import make_model
+
+
+def test_checkpoint_round_trip_keeps_every_weight_and_its_bytes(tmp_path: Path) -> None:
+    model = make_model(tie_weights=False)
+    save_checkpoint(tmp_path / "a", model.state_dict(), model.config)
+    loaded = load_checkpoint(tmp_path / "a")
+    save_checkpoint(tmp_path / "b", loaded.state_dict(), loaded.config)
+    assert weights_sha256(loaded) == weights_sha256(model)
+    for name in (WEIGHTS_FILE, CONFIG_FILE):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_hash_sees_a_single_weight() -> None:
+    model = make_model()
+    before = weights_sha256(model)
+    model.transformer.wpe.weight[0, 0] += 1e-6
+    assert weights_sha256(model) != before
+
+
+def test_openais_names_and_masks_load(tmp_path: Path) -> None:
+    model = make_model()
+    save_checkpoint(tmp_path, model.state_dict(), model.config)
+    tensors = read_tensors(tmp_path / WEIGHTS_FILE)
+    bare = {name.removeprefix("transformer."): array for name, array in tensors.items()}
+    bare["h.0.attn.bias"] = np.ones((1, 1, 16, 16), dtype=np.float32)
+    write_tensors(tmp_path / WEIGHTS_FILE, bare)
+    assert weights_sha256(load_checkpoint(tmp_path)) == weights_sha256(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_embd": 12}, "weights do not fit config.json"),
+        ({"n_layer": 3}, "weights do not fit config.json"),
+        ({"activation_function": "relu"}, "activation_function must be 'gelu_new', got 'relu'"),
+        ({"model_type": "llama"}, "model_type must be 'gpt2', got 'llama'"),
+    ],
+)
+def test_a_checkpoint_of_another_kind_is_refused(
+    tmp_path: Path, change: dict[str, int | str], message: str
+) -> None:
+    model = make_model()
+    save_checkpoint(tmp_path, model.state_dict(), model.config)
+    config = json.loads((tmp_path / CONFIG_FILE).read_text())
+    (tmp_path / CONFIG_FILE).write_text(json.dumps({**config, **change}))
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(tmp_path)
+
+
+def test_a_missing_or_broken_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is none: run dvc repro train"):
+        load_checkpoint(tmp_path)
+    model = make_model()
+    save_checkpoint(tmp_path, model.state_dict(), model.config)
+    (tmp_path / WEIGHTS_FILE).write_bytes(b"no weights")
+    with pytest.raises(InputError, match=r"model.safetensors cannot be read"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("layer_norm_epsilon", 1e-6, "layer_norm_epsilon must be 1e-05, got 1e-06"),
+        ("n_layer", None, "n_layer is required, there is none"),
+    ],
+)
+def test_a_configuration_that_is_no_gpt2s_is_refused(
+    tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    model = make_model()
+    save_checkpoint(tmp_path, model.state_dict(), model.config)
+    config = {**json.loads((tmp_path / CONFIG_FILE).read_text()), key: value}
+    kept = {name: content for name, content in config.items() if content is not None}
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(kept))
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(tmp_path)

@@ -1,0 +1,38 @@
+"""The shape of a model: what must fit together."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from looking_glass.gpt.config import GPTConfig, ModelParams
+
+SHAPE = {
+    "implementation": "builtin",
+    "init": "scratch",
+    "n_layer": 1,
+    "n_head": 2,
+    "n_embd": 8,
+    "block_size": 8,
+    "dropout": 0.25,
+    "attention_dropout": 0.5,
+    "tie_weights": False,
+}
+
+
+def test_a_section_and_a_vocabulary_make_a_shape() -> None:
+    assert ModelParams.model_validate(SHAPE).config(97) == GPTConfig(
+        vocab_size=97,
+        block_size=8,
+        n_layer=1,
+        n_head=2,
+        n_embd=8,
+        tie_weights=False,
+        dropout=0.25,
+        attention_dropout=0.5,
+    )
+
+
+def test_heads_must_share_the_width() -> None:
+    with pytest.raises(ValidationError, match="n_embd must be divisible by n_head"):
+        ModelParams.model_validate({**SHAPE, "n_head": 3})

@@ -1,0 +1,31 @@
+"""The loss over a short list beside that over the whole vocabulary."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from looking_glass.inversion import shortlist
+from looking_glass.inversion.shortlist import Shortlist
+from tests.helpers.models import make_model
+
+TARGET = torch.tensor([5, 90, 17, 5, 33])
+
+
+@pytest.mark.parametrize("longest", [6, 20, 97])
+def test_a_short_list_gives_the_loss_and_gradient_of_the_whole_vocabulary(
+    longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlist, "LONGEST", longest)
+    model = make_model(n_embd=32)
+    hidden = torch.randn(3, len(TARGET), 32).requires_grad_(True)
+    kept = Shortlist(model, hidden.detach(), TARGET)
+    logits = model.lm_head(hidden).flatten(0, 1)
+    exact = torch.nn.functional.cross_entropy(logits, TARGET.repeat(3), reduction="none")
+    losses = kept.losses(hidden).flatten()
+    # Where they were taken the others' tangent touches: value and slope are exact.
+    torch.testing.assert_close(losses, exact, atol=1e-4, rtol=1e-4)
+    expected = torch.autograd.grad(exact.sum(), hidden)
+    torch.testing.assert_close(torch.autograd.grad(losses.sum(), hidden), expected)
+    torch.testing.assert_close(kept.log_probs.flatten(), -exact.detach())
+    assert torch.equal(kept.largest.flatten(), logits.argmax(-1) == TARGET.repeat(3))

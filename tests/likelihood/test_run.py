@@ -1,0 +1,69 @@
+"""The stage from model to tables: what is sampled, compared and checked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from looking_glass.gpt.model import GPT
+from looking_glass.likelihood import run
+from looking_glass.likelihood.run import Likelihoods, sample_and_score
+from looking_glass.pipeline.compute import ComputeParams
+from looking_glass.text.corpus import Corpus
+from looking_glass.text.tokenizer import Tokenizer
+from tests.helpers.likelihood import params
+from tests.helpers.models import make_model
+
+ALONE = ComputeParams(device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT:
+    torch.manual_seed(0)
+    return make_model(vocab_size=50_257)
+
+
+@pytest.fixture(scope="module")
+def corpus(tokenizer: Tokenizer) -> Corpus:
+    text = "It was late.\n\nShe ran home. The cat saw her, and the queen did not."
+    tokens = np.array(tokenizer.encode(text), dtype=np.uint16)
+    return Corpus(train=tokens, val=tokens, vocab_size=50_257, val_bytes=1)
+
+
+def look(model: GPT, tokenizer: Tokenizer, corpus: Corpus, **changes: object) -> Likelihoods:
+    return sample_and_score(model, tokenizer, corpus, params(**changes), ALONE)
+
+
+def test_a_sentence_is_the_same_however_many_are_sampled_with_it(
+    model: GPT, tokenizer: Tokenizer, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = look(model, tokenizer, corpus, samples=3)
+    monkeypatch.setattr(run, "SHARE", 4)
+    many = look(model, tokenizer, corpus, samples=9)
+    told = [found.tables["samples"]["text"].tolist() for found in (few, many)]
+    assert told[0] == told[1][:3]
+    assert len(set(told[1])) == 9
+    assert few.details["nats"] == pytest.approx(many.details["nats"])
+
+
+def test_each_sentence_asked_for_is_compared_once(
+    model: GPT, tokenizer: Tokenizer, corpus: Corpus
+) -> None:
+    names = ["greedy", "shuffled", "held_out", "greedy", "sampled"]
+    found = look(model, tokenizer, corpus, compare=names, sentences=["a cat"])
+    ranked = found.tables["sentences"].set_index("sentence")["text"]
+    assert sorted(ranked.index) == ["greedy", "held_out", "sampled", "shuffled", "yours"]
+    assert ranked["held_out"] == "She ran home."
+    assert ranked["yours"] == "a cat"
+    assert ranked["sampled"] == found.sentence.strip()
+    assert sorted(ranked["shuffled"].split()) == sorted(ranked["sampled"].split())
+
+
+def test_what_was_drawn_is_what_is_scored(model: GPT, tokenizer: Tokenizer, corpus: Corpus) -> None:
+    found = look(model, tokenizer, corpus, temperature=0.5, top_k=50)
+    first = found.tables["samples"].iloc[0]
+    assert found.details["nats"] == pytest.approx(first["nats"], abs=1e-4)
+    assert found.details["sampling_nats"] == first["sampling_nats"] > first["nats"]
+    assert found.details["calibration"]["tokens"] == len(corpus.val) - 1
+    assert found.tables["product"]["tokens"].max() == 12, "drawn on past its end"

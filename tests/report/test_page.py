@@ -1,0 +1,33 @@
+"""The page: values are escaped, and one that is missing is missed."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from looking_glass.report import page
+from tests.helpers.report import READINGS
+
+
+def test_values_are_escaped_and_filters_are_the_houses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "TEMPLATES", tmp_path)
+    template = "{{ text }}|{{ text|show }}|{{ share|percent }}|{{ name|reading }}"
+    (tmp_path / "report.html.jinja").write_text(template)
+    context = {"text": " <b>", "share": 0.5, "name": "prefix_1"}
+    shown = page.render(context, READINGS)
+    assert shown == " &lt;b&gt;|␣&lt;b&gt;|50.0%|prefix of 1 vector\n"
+    del context["share"]
+    with pytest.raises(UndefinedError, match="'share' is undefined"):
+        page.render(context, READINGS)
+
+
+def test_a_picture_is_in_the_page_itself() -> None:
+    address = page.data_uri(b"\x89PNG")
+    kind, content = address.split(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(content) == b"\x89PNG"

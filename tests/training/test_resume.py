@@ -1,0 +1,83 @@
+"""An unfinished run is found again by all that decides how it goes, and by nothing less."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+
+from looking_glass.gpt.config import ModelParams
+from looking_glass.pipeline.params import Section
+from looking_glass.training.resume import Scratch, fingerprint
+from tests.helpers.training import settings
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / "train.bin", tmp_path / "val.bin"]
+    for path, content in zip(paths, ("ab", "c"), strict=True):
+        path.write_text(content)
+    return paths
+
+
+def test_the_same_run_has_the_same_fingerprint(files: list[Path]) -> None:
+    assert fingerprint([settings()], files, 1) == fingerprint([settings()], files, 1)
+
+
+def test_whatever_decides_how_a_run_goes_is_in_its_fingerprint(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(Section):
+        depth: int = 1
+
+    found = {fingerprint([settings()], files, 1)}
+    found.add(fingerprint([settings(learning_rate=2e-2)], files, 1))
+    found.add(fingerprint([settings(), Other()], files, 1))
+    found.add(fingerprint([settings()], files, 2))
+    found.add(fingerprint([settings()], files[:1], 1))
+    files[0].write_text("a")
+    files[1].write_text("bc")
+    found.add(fingerprint([settings()], files, 1))
+    monkeypatch.setattr(torch, "__version__", "0.0")
+    found.add(fingerprint([settings()], files, 1))
+    assert len(found) == 7, "the same bytes in other files are another run too"
+
+
+def test_a_line_of_code_that_changed_is_another_run(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = types.ModuleType("looking_glass.text.new")
+    module.__file__ = str(tmp_path / "new.py")
+    (tmp_path / "new.py").write_text("x = 1")
+    before = fingerprint([settings()], files, 1)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    imported = fingerprint([settings()], files, 1)
+    (tmp_path / "new.py").write_text("x = 2")
+    assert len({before, imported, fingerprint([settings()], files, 1)}) == 3
+
+
+def test_a_section_that_says_the_same_is_the_same_however_it_is_written(files: list[Path]) -> None:
+    shape = {
+        "implementation": "builtin",
+        "init": "scratch",
+        "n_layer": 1,
+        "n_head": 1,
+        "n_embd": 8,
+        "block_size": 8,
+        "dropout": 0,
+        "attention_dropout": 0,
+        "tie_weights": True,
+    }
+    one, same = (ModelParams.model_validate(keys) for keys in (shape, {**shape, "dropout": "0.0"}))
+    assert fingerprint([one], files, 1) == fingerprint([same], files, 1)
+
+
+def test_a_state_is_found_only_by_its_own_fingerprint(tmp_path: Path) -> None:
+    Scratch(tmp_path, "one").save({"done": 3})
+    assert Scratch(tmp_path, "other").load() is None
+    assert Scratch(tmp_path, "one").load() == {"done": 3}
+    Scratch(tmp_path, "one").clear()
+    assert Scratch(tmp_path, "one").load() is None
