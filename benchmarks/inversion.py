@@ -85,7 +85,7 @@ def learn_by_heart(steps: int, directory: Path) -> None:
     train(
         run,
         on_evaluation=lambda e: print(
-            f"step {e.step}: training loss {e.train_loss:.3f}", flush=True
+            f"step {e.losses.step}: training loss {e.losses.train:.3f}", flush=True
         ),
     )
     model = run.finish()

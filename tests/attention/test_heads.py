@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from looking_glass.attention import heads
-from looking_glass.attention.patterns import Trace
+from looking_glass.attention.patterns import Trace, trace
 from looking_glass.gpt.model import GPT
 from tests.helpers.models import make_model
 
@@ -19,7 +19,7 @@ def test_shares_are_means_over_the_second_half_of_rows() -> None:
     shares = heads.distance_shares(model, TEXT)
     assert shares.shape == (2, 2, 8)
     ids = torch.from_numpy(TEXT[:48].astype(np.int64)).view(3, 16)
-    pattern = heads.trace(model, model.embed(ids)).patterns[1][:, 0]  # (blocks, T, T)
+    pattern = trace(model, model.embed(ids)).patterns[1][:, 0]  # (blocks, T, T)
     by_hand = [float(pattern[:, row, row - 2].mean()) for row in range(8, 16)]
     assert float(shares[1, 0, 2]) == pytest.approx(sum(by_hand) / 8, abs=1e-6)
 

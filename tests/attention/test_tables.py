@@ -94,7 +94,6 @@ def test_a_block_is_summed_up_in_numbers_with_names_of_its_own() -> None:
         "on_first": 3.0,
         "largest_knock_out": 4.0,
         "rank_correlation": {"knock_out": None, "direct": 6.0},
-        "val_loss_without": {"attention": 7.0, "mlp": 8.0},
     }
     assert tables.summary("last", details) == {
         "last_block_entropy": 1.0,
@@ -102,5 +101,4 @@ def test_a_block_is_summed_up_in_numbers_with_names_of_its_own() -> None:
         "last_block_on_first_token": 3.0,
         "last_block_largest_knock_out": 4.0,
         "last_block_correlation_with_knock_out": None,
-        "last_block_val_loss_without_attention": 7.0,
     }

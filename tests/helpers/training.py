@@ -23,6 +23,7 @@ SETTINGS = {
     "weight_decay": 0.1,
     "embedding_decay": 0.05,
     "discount": 0.5,
+    "noise": 0.0,
     "softmax": "full",
     "sampled_tokens": 8,
     "precision": "float32",

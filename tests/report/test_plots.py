@@ -45,7 +45,13 @@ def words(effects: list[float | None]) -> pd.DataFrame:
 def drawn() -> dict[str, pd.DataFrame]:
     return plot_tables(
         loss=pd.DataFrame(
-            {"step": [5, 10], "train_loss": [3.0, 2.0], "val_loss": [3.5, 2.5], "rate": [1, 1]}
+            {
+                "step": [5, 10],
+                "train_loss": [3.0, 2.0],
+                "val_loss": [3.5, 2.5],
+                "batch_loss": [4.0, 3.8],
+                "rate": [1, 1],
+            }
         ),
         baselines={"unigram": 6.0, "bigram": 5.0},
         steps=pd.DataFrame(
@@ -85,6 +91,7 @@ def test_loss_has_a_constant_column_for_each_baseline(drawn: dict[str, pd.DataFr
         "step": [5, 10],
         "training": [3.0, 2.0],
         "validation": [3.5, 2.5],
+        "batches": [4.0, 3.8],
         "unigram": [6.0, 6.0],
         "bigram": [5.0, 5.0],
     }

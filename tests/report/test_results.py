@@ -20,6 +20,7 @@ def results(tmp_path: Path) -> Results:
         tables=tmp_path / "tables",
         patterns=tmp_path / "attention",
         choices=tmp_path / "choices",
+        measured=tmp_path / "held_out.csv",
     )
 
 

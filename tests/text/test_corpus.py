@@ -37,7 +37,9 @@ A licence.
 
 def params(**changes: Any) -> corpus.EncodeParams:
     given_keys = {"unwrap": True, "start_at": "CHAPTER I.", "stop_before": "THE END"}
-    return corpus.EncodeParams(**{**given_keys, "validation_fraction": 0.1, **changes})
+    return corpus.EncodeParams(
+        **{**given_keys, "validation_fraction": 0.1, "held_out": "last", **changes}
+    )
 
 
 def test_a_book_is_cleaned_from_its_bytes_to_its_paragraphs() -> None:
@@ -136,6 +138,9 @@ def test_unwrap_keeps_paragraphs_apart_and_only_those() -> None:
 def test_the_split_is_contiguous_and_loses_nothing(tokens: list[int], fraction: float) -> None:
     train, val = corpus.split(tokens, fraction)
     assert train.tolist() + val.tolist() == tokens
+    rest, first = corpus.split(tokens, fraction, "first")
+    assert first.tolist() + rest.tolist() == tokens
+    assert len(first) == len(val)
     assert train.dtype == val.dtype == np.uint16
     assert abs(len(val) - fraction * len(tokens)) <= 1
 

@@ -37,7 +37,7 @@ def test_bfloat16_multiplies_in_training_and_leaves_weights_and_evaluation_in_fl
     assert len(gradients) > 10
     assert {tensor.dtype for tensor in (*parameters, *gradients)} == {torch.float32}
     seen.clear()
-    run.exact_loss()
+    run.exact_losses(run.corpus.val)
     assert set(seen) == {torch.float32}
 
 

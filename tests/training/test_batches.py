@@ -1,20 +1,61 @@
-"""Batches: blocks from anywhere in the text, and their targets."""
+"""Batches: the text once an epoch, cut at other places each time, and each token's successor."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from looking_glass.training.batches import Batches
 
 
-def test_targets_are_the_inputs_one_token_later() -> None:
-    tokens = np.arange(500, dtype=np.uint16)
-    batches = Batches(tokens, block_size=8, batch_size=64, seed=3)
-    starts = set()
-    for _ in range(200):
+@given(st.integers(10, 300), st.integers(2, 9), st.integers(1, 20), st.integers(0, 5))
+@settings(deadline=None, max_examples=60)
+def test_targets_are_the_inputs_one_token_later(
+    n_tokens: int, block_size: int, batch_size: int, seed: int
+) -> None:
+    batches = Batches(
+        np.arange(n_tokens, dtype=np.uint16),
+        block_size=block_size,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    for _ in range(5):
         inputs, targets = batches.draw()
+        assert inputs.shape == targets.shape == (batch_size, block_size)
         assert torch.equal(inputs + 1, targets)
-        assert inputs.shape == (64, 8)
-        starts |= set(inputs[:, 0].tolist())
-    assert starts == set(range(500 - 8)), "every block is drawn, the last one included"
+        assert int(targets.max()) < n_tokens
+
+
+def test_an_epoch_reads_no_token_twice_and_the_next_cuts_elsewhere() -> None:
+    # 808 tokens: 100 blocks of 8 with their targets, whatever the offset.
+    batches = Batches(np.arange(808, dtype=np.uint16), block_size=8, batch_size=100, seed=3)
+    cuts, orders = set(), set()
+    for _ in range(60):
+        inputs, _ = batches.draw()
+        assert len(set(inputs.flatten().tolist())) == 800
+        cuts |= set((inputs[:, 0] % 8).tolist())
+        orders.add(tuple((inputs[:, 0] // 8).tolist()))
+    assert cuts == set(range(8)), "each token ends a block in some epoch"
+    assert len(orders) == 60, "shuffled anew each time"
+
+
+def test_a_text_of_one_block_is_drawn_again_and_again() -> None:
+    batches = Batches(np.arange(9, dtype=np.uint16), block_size=8, batch_size=4, seed=1)
+    inputs, _ = batches.draw()
+    assert (inputs == torch.arange(8)).all()
+
+
+@pytest.mark.parametrize("drawn", [0, 3])
+def test_what_was_drawn_before_is_part_of_the_state(drawn: int) -> None:
+    def fresh() -> Batches:
+        return Batches(np.arange(100, dtype=np.uint16), block_size=8, batch_size=5, seed=2)
+
+    one, other = fresh(), fresh()
+    for _ in range(drawn):
+        one.draw()
+    other.load(one.state())
+    for _ in range(6):
+        assert torch.equal(one.draw()[0], other.draw()[0])

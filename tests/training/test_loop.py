@@ -24,7 +24,7 @@ def test_a_circle_of_tokens_is_learned(softmax: str, tie: bool) -> None:
     run, seen = start(tie=tie, steps=120, softmax=softmax, discount=0.0), list[Evaluation]()
     history = train(run, on_evaluation=seen.append)
     assert history["val_loss"].iloc[-1] < 0.1
-    assert [now.step for now in seen] == list(range(10, 121, 10)) == history["step"].tolist()
+    assert [now.losses.step for now in seen] == list(range(10, 121, 10)) == history["step"].tolist()
     assert seen[-1].remaining == 0
     assert all(now.speed > 0 for now in seen)
     assert mean_loss(run.finish(), song().val) == pytest.approx(history["val_loss"].min(), rel=1e-4)
@@ -68,7 +68,7 @@ def test_who_waits_sees_each_evaluation_and_only_the_first_process_speaks(
     lines = capsys.readouterr().out.splitlines()
     n = sum(parameter.numel() for parameter in run.learner.model.parameters())
     assert lines[0] == f"training {n:,} parameters on cpu for 30 steps"
-    for line, (step, train_loss, val_loss) in zip(lines[1:], history.to_numpy(), strict=True):
+    for line, (step, train_loss, val_loss, _) in zip(lines[1:], history.to_numpy(), strict=True):
         told = f"step {step:>5.0f}/30  train {train_loss:.3f}  val {val_loss:.3f} nats/token"
         assert line.startswith(told)
     state = scratch.load()

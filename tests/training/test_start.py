@@ -69,7 +69,8 @@ def validation_loss(directory: Path) -> float:
 
 def test_before_the_first_step_it_is_the_checkpoint_to_the_bit(theirs: Path) -> None:
     run = start(theirs)
-    assert run.exact_loss() == pytest.approx(validation_loss(theirs), rel=1e-6)
+    (loss,) = run.exact_losses(run.corpus.val)
+    assert loss == pytest.approx(validation_loss(theirs), rel=1e-6)
     ours, given = run.learner.model.state_dict(), load_checkpoint(theirs).state_dict()
     for name, weight in ours.items():
         assert torch.equal(weight, given[name][: len(weight)]), name
@@ -130,10 +131,10 @@ def test_another_shape_is_refused(
 
 
 def test_the_files_that_decide_are_named_and_a_missing_one_is_asked_for(tmp_path: Path) -> None:
-    assert checkpoint_files("scratch") == []
+    assert checkpoint_files("scratch") == checkpoint_files("positions") == []
     names = [path.name for path in checkpoint_files(str(write(tmp_path / "theirs")))]
     assert names == ["config.json", "model.safetensors"]
     with pytest.raises(
-        InputError, match=r"model.init: must be scratch or .* no/config.json is not"
+        InputError, match=r"model.init: must be positions, scratch or .* no/config.json is not"
     ):
         start_from(GPT(GPTConfig(**SHAPE)), Path("no"))
