@@ -18,7 +18,9 @@ class TrainParams(Section):
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     accumulate: int = Field(ge=1)
+    optimizer: Literal["muon", "adamw"]
     learning_rate: float = Field(gt=0)
+    matrix_rate: float = Field(gt=0)
     warmup_steps: int = Field(ge=0)
     weight_decay: float = Field(ge=0)
     embedding_decay: float = Field(ge=0)

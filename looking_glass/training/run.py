@@ -17,7 +17,7 @@ from looking_glass.training.acceleration import autocast, compile_blocks, uncomp
 from looking_glass.training.batches import Batches
 from looking_glass.training.learner import Learner
 from looking_glass.training.noising import Noising
-from looking_glass.training.optimizer import learning_rate_at, make_optimizer
+from looking_glass.training.optimizer import make_optimizers, set_rates
 from looking_glass.training.params import TrainParams
 from looking_glass.training.processes import ALONE, Processes, without_exchange
 from looking_glass.training.token_table import Vocabulary
@@ -98,7 +98,7 @@ class Training:
         if params.compile:
             compile_blocks(model)
         self.forward = processes.wrap(self.learner)
-        self.optimizer = make_optimizer(self.learner, params)
+        self.optimizers = make_optimizers(self.learner, params)
         self.batches = Batches(
             corpus.train, block_size=block_size, batch_size=params.batch_size, seed=params.seed
         )
@@ -126,12 +126,11 @@ class Training:
         draw other numbers for each part.
         """
         self.learner.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.done, self.params)
+        set_rates(self.optimizers, self.done, self.params)
         read, wanted = self.batches.draw()
         batch, others = (self.noising(read), wanted), self._others()
         tokens, targets = (self._parts(ids.to(self.learner.model.device)) for ids in batch)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.learner.zero_grad(set_to_none=True)
         loss, n = 0.0, len(tokens)
         for index in range(n):
             # The processes exchange gradients once, when all parts have added theirs.
@@ -140,7 +139,8 @@ class Training:
                     part = self.forward(tokens[index], targets[index], *others) / n
                 part.backward()
             loss += part.item()
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.done += 1
         self.recent.append(self._finite(self.processes.mean(loss, self.learner.model.device)))
 
@@ -188,7 +188,7 @@ class Training:
         """
         return {
             "learned": {name: p.detach() for name, p in self._learned().items()},
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "batches": self.batches.state(),
             "noising": self.noising.generator.get_state(),
             "sampler": self.sampler.get_state(),
@@ -206,7 +206,8 @@ class Training:
         with torch.no_grad():
             for name, parameter in self._learned().items():
                 parameter.copy_(state["learned"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.batches.load(state["batches"])
         self.noising.generator.set_state(state["noising"])
         self.sampler.set_state(state["sampler"])
