@@ -107,7 +107,7 @@ def test_training_starts_from_a_checkpoint_and_never_goes_on_from_another_ones_r
     before = json.loads((copy / "metrics/evaluate.json").read_text())["train_loss"]
     given = shutil.copytree(copy / "data/model", copy / "given")
     edit(copy, model__init="given", train__steps=1, train__warmup_steps=0)
-    edit(copy, train__learning_rate=1e-9)
+    edit(copy, train__learning_rate=1e-9, train__matrix_rate=1e-9)
     identities = []
 
     def remember(sections: Sequence[Section], files: Iterable[Path], n_processes: int) -> str:

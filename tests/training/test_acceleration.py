@@ -43,7 +43,7 @@ def test_bfloat16_multiplies_in_training_and_leaves_weights_and_evaluation_in_fl
 
 def test_bfloat16_learns_nearly_what_float32_does() -> None:
     def curve(precision: str) -> list[float]:
-        run = start(dropout=0.0, discount=0.0, precision=precision, steps=40)
+        run = start(dropout=0.0, discount=0.0, optimizer="adamw", precision=precision, steps=40)
         return train(run)["val_loss"].tolist()
 
     rough, exact = curve("bfloat16"), curve("float32")

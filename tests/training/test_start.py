@@ -91,7 +91,7 @@ def test_the_training_loss_is_that_of_the_checkpoint(theirs: Path, softmax: str)
 def test_after_learning_next_to_nothing_transformers_computes_the_same(
     theirs: Path, tmp_path: Path
 ) -> None:
-    run = start(theirs, softmax="sampled", learning_rate=1e-9, steps=4)
+    run = start(theirs, softmax="sampled", learning_rate=1e-9, matrix_rate=1e-9, steps=4)
     train(run)
     model = run.finish()
     save_checkpoint(tmp_path / "ours", model.state_dict(), model.config)
