@@ -26,13 +26,18 @@ def rate_factor(step: int, params: TrainParams) -> float:
 def make_optimizers(learner: Learner, params: TrainParams) -> list[torch.optim.Optimizer]:
     """Return Muon for the blocks' matrices and AdamW for all else, or AdamW alone.
 
-    The blocks' matrices decay by `weight_decay`, token embeddings by `embedding_decay`; positions,
-    biases and LayerNorms do not. Each group knows its peak rate as `peak`.
+    The blocks' matrices decay by `weight_decay`, but for those that make query, key and value;
+    token embeddings by `embedding_decay`; positions, biases and LayerNorms not at all. Each group
+    knows its peak rate as `peak`.
     """
     tables = _ids(learner.inputs, learner.outputs)
     in_blocks = _ids(*learner.model.transformer.h)
     learned = [p for p in learner.parameters() if p.requires_grad]
     matrices = [p for p in learned if id(p) in in_blocks and p.ndim == 2]
+    # What heads look for starts with a meaning, and decay would take it from them.
+    named = dict(learner.model.transformer.h.named_parameters())
+    kept = [p for name, p in named.items() if name.endswith("c_attn.weight")]
+    decayed = [p for p in matrices if id(p) not in {id(q) for q in kept}]
     chosen = {id(p) for p in matrices}
     groups = [
         {
@@ -44,11 +49,15 @@ def make_optimizers(learner: Learner, params: TrainParams) -> list[torch.optim.O
             "weight_decay": 0.0,
         },
     ]
+    of_blocks = [
+        {"params": decayed, "weight_decay": params.weight_decay},
+        {"params": kept, "weight_decay": 0.0},
+    ]
     optimizers: list[torch.optim.Optimizer] = []
     if params.optimizer == "muon":
-        optimizers.append(Muon(matrices, lr=params.matrix_rate, weight_decay=params.weight_decay))
+        optimizers.append(Muon(of_blocks, lr=params.matrix_rate))
     else:
-        groups.append({"params": matrices, "weight_decay": params.weight_decay})
+        groups += of_blocks
     betas = (0.9, 0.99)
     optimizers.append(torch.optim.AdamW(groups, lr=params.learning_rate, betas=betas, fused=True))
     for optimizer in optimizers:

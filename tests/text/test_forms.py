@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from looking_glass.text.forms import form_features, kind_of
+from looking_glass.text.forms import form_features, kind_of, stem
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,25 @@ def test_neighbours_in_the_merges_share_a_rank_and_distant_ones_do_not() -> None
 def test_a_word_is_one_whatever_its_case_and_space() -> None:
     for content in (b"cat", b" cat", b" Cat", b"CAT"):
         assert "word cat" in form_features(1000, content)
+
+
+@pytest.mark.parametrize(
+    ("words", "root"),
+    [
+        ("run runs Running", "run"),
+        ("cry cries", "cry"),
+        ("hope hoped hoping hopes", "hop"),
+        ("walk Walked walking walker walks", "walk"),
+        ("happy happily happiness", "happy"),
+        ("fall falls falling", "fall"),
+        ("his", "his"),
+    ],
+)
+def test_the_forms_of_a_word_share_a_stem(words: str, root: str) -> None:
+    assert {stem(word) for word in words.split()} == {root}
+
+
+def test_a_stem_is_a_feature_of_words_alone() -> None:
+    assert "stem walk" in form_features(1000, b" Walking")
+    for content in (b"42", b"ab", " né".encode(), b"..."):
+        assert not any(name.startswith("stem") for name in form_features(1000, content))
