@@ -12,7 +12,6 @@ the shape of params.yaml, but no dropout, no discount, no decay and weights as t
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +35,9 @@ from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.training.begin import begin
 from looking_glass.training.loop import train
 from looking_glass.training.params import TrainParams
-from looking_glass.training.run import Training
 
 TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
 HERE = Path(__file__).parent
@@ -71,17 +70,16 @@ def learn_by_heart(steps: int, directory: Path) -> None:
     params = load_section(TrainParams, "train").model_copy(
         update={
             "steps": steps,
-            "learning_rate": 1e-3,
             "weight_decay": 0.0,
             "embedding_decay": 0.0,
             "discount": 0.0,
+            "noise": 0.0,
             "keep": "last",
-            "evaluate_every": min(steps, 200),
+            "evaluate_every": min(steps, 100),
         }
     )
-    config = replace(shape.config(corpus.vocab_size), dropout=0.0)
-    torch.manual_seed(params.seed)
-    run = Training(GPT(config), corpus, Tokenizer(*TABLES).token_bytes(), params)
+    shape = shape.model_copy(update={"dropout": 0.0})
+    run = begin(shape, params, corpus, Tokenizer(*TABLES).token_bytes())
     train(
         run,
         on_evaluation=lambda e: print(
@@ -90,7 +88,7 @@ def learn_by_heart(steps: int, directory: Path) -> None:
     )
     model = run.finish()
     print(f"training loss {mean_loss(model, corpus.train):.3f}, in eval mode")
-    save_checkpoint(directory, model.state_dict(), config, vocab=TABLES[0], merges=TABLES[1])
+    save_checkpoint(directory, model.state_dict(), model.config, vocab=TABLES[0], merges=TABLES[1])
 
 
 def frontier(directory: Path, steps: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:

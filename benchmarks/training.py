@@ -3,7 +3,8 @@
     python -m benchmarks.training                     speed
     python -m benchmarks.training --profile           and what a step of ours is spent on
     python -m benchmarks.training --time-to 5.2       and training time to this validation loss
-    python -m benchmarks.training --seeds 1 2 3       and the defaults' final loss, full and sampled
+    python -m benchmarks.training --seeds 1 2 3       and the final loss, either end held out
+    python -m benchmarks.training --seeds 1 2 3 --init scratch    the same from another start
 
 Ours is what `dvc repro train` runs, on data/tokens and with params.yaml's sections. The peers are
 Hugging Face's GPT-2 with AdamW in a plain loop, and minGPT's own Trainer where a package `mingpt`
@@ -19,10 +20,12 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -30,15 +33,17 @@ from torch.utils.data import Dataset
 
 from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.loss import mean_loss
-from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.artifacts import write_csv
 from looking_glass.pipeline.compute import ComputeParams, prepare
-from looking_glass.pipeline.params import load_section
+from looking_glass.pipeline.params import load_all, load_section, settings_key
 from looking_glass.text.corpus import Corpus, read_corpus
 from looking_glass.text.tokenizer import Tokenizer
 from looking_glass.training.batches import Batches
+from looking_glass.training.begin import begin
 from looking_glass.training.params import TrainParams
 from looking_glass.training.run import Training
 
+HERE = Path(__file__).parent
 os.environ["HF_HUB_OFFLINE"] = "1"
 Logits = Callable[[Tensor], Tensor]
 
@@ -52,7 +57,8 @@ def main() -> None:
     parser.add_argument("--time-to", type=float, help="validation loss in nats/token")
     parser.add_argument("--patience", type=float, default=15, help="times our own time to it")
     parser.add_argument("--seeds", type=int, nargs="*", default=[])
-    parser.add_argument("--softmax", nargs="*", default=["sampled", "full"], help="for --seeds")
+    parser.add_argument("--held-out", nargs="*", default=["first", "last"], help="for --seeds")
+    parser.add_argument("--init", help="for --seeds: another model.init")
     arguments = parser.parse_args()
 
     prepare(load_section(ComputeParams, "compute"))
@@ -64,7 +70,7 @@ def main() -> None:
     if arguments.time_to is not None:
         bench.time_to(arguments.time_to, arguments.patience)
     if arguments.seeds:
-        bench.final_losses(arguments.seeds, arguments.softmax)
+        bench.final_losses(arguments.seeds, arguments.held_out, arguments.init)
 
 
 def sgemm_peak(n: int = 2048, repeats: int = 5) -> float:
@@ -110,12 +116,11 @@ class Bench:
             self.mingpt = self.trainer = None
             print("minGPT: no package mingpt can be imported, so it is not measured")
 
-    def ours(self, softmax: str, seed: int | None = None) -> Training:
+    def ours(self, softmax: str | None = None, **changes: object) -> Training:
         """Return a run of ours, at its start."""
-        seed = self.params.seed if seed is None else seed
-        params = self.params.model_copy(update={"softmax": softmax, "seed": seed})
-        torch.manual_seed(seed)
-        return Training(GPT(self.config), self.corpus, self.token_bytes, params)
+        update = {**changes, **({"softmax": softmax} if softmax else {})}
+        params = self.params.model_copy(update=update)
+        return begin(self.shape, params, self.corpus, self.token_bytes)
 
     def huggingface(self) -> Callable[[], None]:
         """Return a function that makes one step of Hugging Face's GPT-2 in a plain loop."""
@@ -265,20 +270,34 @@ class Bench:
                 f"{seconds:.0f} s of training: {verdict}; {seconds / spent:.1f} times ours"
             )
 
-    def final_losses(self, seeds: list[int], kinds: list[str]) -> None:
-        """Print the best validation loss of the defaults for each seed and kind of softmax."""
-        for softmax in kinds:
+    def final_losses(self, seeds: list[int], ends: list[str], init: str | None) -> None:
+        """Print the loss of the defaults for each seed and end of the text that is held out.
+
+        Those of the defaults go to `held_out.csv`, for the report. The weights are the last ones.
+        """
+        shape = self.shape.model_copy(update={"init": init} if init else {})
+        text = np.concatenate([self.corpus.train, self.corpus.val])
+        rows = []
+        for end in ends:
+            n = len(self.corpus.val)
+            train, val = (text[:-n], text[-n:]) if end == "last" else (text[n:], text[:n])
+            corpus = replace(self.corpus, train=train, val=val)
             losses = []
             for seed in seeds:
-                run = self.ours(softmax, seed)
-                while run.done < self.params.steps:
+                seeded = self.params.model_copy(update={"seed": seed})
+                run = begin(shape, seeded, corpus, self.token_bytes)
+                while run.done < seeded.steps:
                     run.step()
-                    if run.done % self.params.evaluate_every == 0:
-                        run.evaluate()
-                losses.append(mean_loss(run.finish(), self.corpus.val))
-                print(f"{softmax} softmax, seed {seed}: {losses[-1]:.4f} nats/token", flush=True)
+                run.evaluate()
+                losses.append(mean_loss(run.finish(), val))
+                rows.append({"held_out": end, "seed": seed, "val_loss": losses[-1]})
+                print(f"{end} tenth held out, seed {seed}: {losses[-1]:.4f}", flush=True)
             spread = statistics.stdev(losses) if len(losses) > 1 else float("nan")
-            print(f"{softmax} softmax: mean {statistics.mean(losses):.4f}, spread {spread:.4f}")
+            print(f"{end} tenth: mean {statistics.mean(losses):.4f}, spread {spread:.4f}")
+        if init is None:
+            table = pd.DataFrame(rows)
+            table.insert(0, "settings", settings_key(load_all()))
+            write_csv(HERE / "held_out.csv", table)
 
 
 def timed(step: Callable[[], object], steps: int) -> float:

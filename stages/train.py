@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from looking_glass.gpt.checkpoint import save_checkpoint
 from looking_glass.gpt.config import ModelParams
 from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json
@@ -14,12 +12,12 @@ from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.training.begin import begin
 from looking_glass.training.loop import train_in_sight
 from looking_glass.training.params import TrainParams
 from looking_glass.training.processes import process_group, reported_once
 from looking_glass.training.resume import Scratch, fingerprint
-from looking_glass.training.run import Training
-from looking_glass.training.start import build, checkpoint_files, free_channels, is_checkpoint
+from looking_glass.training.start import checkpoint_files
 
 TOKENS, VOCAB, MERGES = Path("data/tokens"), Path("data/encoder.json"), Path("data/vocab.bpe")
 MODEL, LOSS = Path("data/model"), Path("data/tables/train/loss.csv")
@@ -40,17 +38,8 @@ def main() -> None:
         Path(__file__),
     ]
     with process_group(prepare(compute)) as (processes, device):
-        torch.manual_seed(params.seed)  # initial weights and dropout
-        model = build(shape, corpus.vocab_size).to(device)
-        run = Training(
-            model,
-            corpus,
-            Tokenizer(VOCAB, MERGES).token_bytes(),
-            params,
-            processes,
-            pretrained=is_checkpoint(shape.init),
-            free_channels=free_channels(shape, corpus.vocab_size),
-        )
+        token_bytes = Tokenizer(VOCAB, MERGES).token_bytes()
+        run = begin(shape, params, corpus, token_bytes, processes, device)
         scratch = Scratch(SCRATCH, fingerprint((compute, shape, params), files, processes.size))
         if state := processes.share(scratch.load() if processes.first else None):
             run.load(state)

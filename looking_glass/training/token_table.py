@@ -8,8 +8,8 @@ token v is therefore a sum,
 
 where the form of a token is what can be read off it: space, case, length and ending, its place in
 the byte-pair merges (early ones are frequent in English), and the word that it is when case and
-space are set aside, whole and without its inflection. Source: Bojanowski et al. 2017, Enriching word vectors with subword
-information.
+space are set aside, whole and without its inflection. Source: Bojanowski et al. 2017, Enriching
+word vectors with subword information.
 
 A token that occurs c times is without its own row with probability min(1, D/c), drawn anew each
 step: a discount as Kneser and Ney take it. Rare tokens then stand in for those never seen, and what
