@@ -66,4 +66,14 @@ def test_what_was_drawn_is_what_is_scored(model: GPT, tokenizer: Tokenizer, corp
     assert found.details["nats"] == pytest.approx(first["nats"], abs=1e-4)
     assert found.details["sampling_nats"] == first["sampling_nats"] > first["nats"]
     assert found.details["calibration"]["tokens"] == len(corpus.val) - 1
-    assert found.tables["product"]["tokens"].max() == 12, "drawn on past its end"
+
+
+def test_the_product_is_that_of_the_sentence_drawn_on_past_its_end(
+    model: GPT, tokenizer: Tokenizer, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "has_ended", lambda text: len(text) > 12)
+    found = look(model, tokenizer, corpus)
+    n = found.tables["samples"]["drawn_tokens"].iloc[0]
+    assert n < 12 == found.tables["product"]["tokens"].max()
+    nats = found.tables["product"]["cumulative"]
+    assert nats[n - 1] == pytest.approx(found.tables["samples"]["nats"].iloc[0], abs=1e-4)

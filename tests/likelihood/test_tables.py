@@ -92,8 +92,9 @@ def test_of_what_was_drawn_the_sentence_alone_is_counted(tokenizer: Tokenizer) -
         "drawn_nats": -30.0,
         "drawn_entropy": 15.0,
     }
-    text = np.array([5, *tokens[:2], 6], dtype=np.uint16)
-    assert tables.verbatim_table([one], tokenizer, text)["run"].tolist() == [2, 2, 0]
+    text = np.array([5, *tokens[:2], 6, *tokens[2:]], dtype=np.uint16)
+    runs = tables.verbatim_table([one], tokenizer, text)["run"].tolist()
+    assert runs == [2, 2, 1], "what follows the sentence makes its runs no longer"
 
 
 def test_the_product_falls_to_zero_and_the_sum_does_not() -> None:

@@ -23,6 +23,7 @@ def _put_back() -> Iterator[None]:
 
 
 def test_results_come_in_the_order_of_the_jobs_whoever_is_done_first() -> None:
+    torch.set_num_threads(2)
     second_done = threading.Event()
 
     def work(job: int) -> tuple[int, int]:

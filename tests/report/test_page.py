@@ -16,13 +16,13 @@ def test_values_are_escaped_and_filters_are_the_houses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page, "TEMPLATES", tmp_path)
-    template = "{{ text }}|{{ text|show }}|{{ share|percent }}|{{ name|reading }}"
+    template = "{{ plain }}|{{ text|show }}|{{ share|percent }}|{{ name|reading }}"
     (tmp_path / "report.html.jinja").write_text(template)
-    context = {"text": " <b>", "share": 0.5, "name": "prefix_1"}
+    context = {"plain": " <b>", "text": " <b>", "share": 0.5, "name": "prefix_1"}
     shown = page.render(context, READINGS)
     assert shown == " &lt;b&gt;|␣&lt;b&gt;|50.0%|prefix of 1 vector\n"
-    del context["share"]
-    with pytest.raises(UndefinedError, match="'share' is undefined"):
+    del context["plain"]
+    with pytest.raises(UndefinedError, match="'plain' is undefined"):
         page.render(context, READINGS)
 
 
