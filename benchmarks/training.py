@@ -41,7 +41,7 @@ from looking_glass.text.tokenizer import Tokenizer
 from looking_glass.training.batches import Batches
 from looking_glass.training.begin import begin
 from looking_glass.training.params import TrainParams
-from looking_glass.training.run import Training
+from looking_glass.training.training import Training
 
 HERE = Path(__file__).parent
 os.environ["HF_HUB_OFFLINE"] = "1"

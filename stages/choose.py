@@ -6,8 +6,8 @@ from pathlib import Path
 
 from looking_glass.attention.continuation import continue_prompt
 from looking_glass.attention.heads import head_habits
-from looking_glass.attention.matching import match_tokens
 from looking_glass.attention.params import AttentionParams
+from looking_glass.attention.replacements import match_tokens
 from looking_glass.attention.run import by_prompt, choice_arrays, choice_tables, draw_contexts
 from looking_glass.attention.traced import trace_sentence
 from looking_glass.gpt.checkpoint import MERGES_FILE, VOCAB_FILE, load_checkpoint

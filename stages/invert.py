@@ -40,10 +40,8 @@ def main() -> None:
     found = run.optimise_all(model, wanted, params, compute)
     assert weights_sha256(model) == before, "the frozen model was changed"
     with whole_directory(VECTORS) as directory:
-        for name, readings in found.items():
-            for reading, inversion in readings.items():
-                vectors = {"vectors": inversion.vectors.numpy()}
-                write_tensors(directory / f"{name}_{reading.name}.safetensors", vectors)
+        for name, vectors in run.vectors_by_name(found).items():
+            write_tensors(directory / f"{name}.safetensors", {"vectors": vectors})
 
     model = load_checkpoint(MODEL, device)
     saved = {name: {r: saved_vectors(name, r.name) for r in found[name]} for name in found}

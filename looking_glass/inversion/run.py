@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -92,6 +93,15 @@ def optimise(
         model, settings.restarts, k, noise=params.init_noise, generator=generator
     )
     return invert(model, target, start, settings, parallel=reading.parallel, on_step=on_step)
+
+
+def vectors_by_name(found: Found) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the learned vectors (B, k, C) of every sentence and reading, by the name of both."""
+    return {
+        f"{name}_{reading.name}": inversion.vectors.numpy()
+        for name, readings in found.items()
+        for reading, inversion in readings.items()
+    }
 
 
 def settings_of(reading: Reading, params: InvertParams) -> ReadingParams:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from looking_glass.gpt.model import GPT
 
-LONGEST = 2048  # tokens, of GPT-2's 50,257
+MOST_TOKENS = 2048  # tokens, of GPT-2's 50,257
 
 
 class Shortlist:
@@ -34,7 +34,7 @@ class Shortlist:
 
         most = shares.div_(total).flatten(0, 1).amax(dim=0)  # (V,)
         most[target] = math.inf
-        tokens = most.topk(min(LONGEST, len(most))).indices
+        tokens = most.topk(min(MOST_TOKENS, len(most))).indices
         self.rows = model.lm_head.weight[tokens]  # (R, C)
         place = torch.empty_like(most, dtype=torch.long)
         place[tokens] = torch.arange(len(tokens), device=place.device)

@@ -32,7 +32,7 @@ from looking_glass.text.tokenizer import Tokenizer
 
 SHOWN = 12  # sampled sentences that are compared with the book
 SHARE = 250  # sentences drawn side by side: the more, the fewer passes over the output layer
-AGREEMENT = 1e-5  # nats a token between recording while drawing and scoring afterwards
+RESCORED_WITHIN = 1e-5  # nats a token between recording while drawing and scoring afterwards
 Score = Callable[[Sequence[int], Sequence[int]], Scores]  # of a context, and of what follows it
 
 
@@ -69,7 +69,9 @@ def sample_and_score(
     ]
     own = scores_of(prompt, sampled.tokens)
     recorded = drawn[0].log_probs[: len(sampled.tokens)]
-    assert torch.allclose(own.log_probs, recorded, rtol=0, atol=AGREEMENT), "rescoring disagrees"
+    assert torch.allclose(own.log_probs, recorded, rtol=0, atol=RESCORED_WITHIN), (
+        "rescoring disagrees"
+    )
     # Drawn on after its end, with the same numbers: long enough to show what a product comes to.
     (whole,) = draw_as_asked(model, tokenizer, prompt, uniforms[:1], params, past_the_end=True)
     bins, calibration = calibrate(scores_of, corpus.val, params)

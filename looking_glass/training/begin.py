@@ -10,8 +10,8 @@ from looking_glass.gpt.config import ModelParams
 from looking_glass.text.corpus import Corpus
 from looking_glass.training.params import TrainParams
 from looking_glass.training.processes import ALONE, Processes
-from looking_glass.training.run import Training
 from looking_glass.training.start import build, free_channels, is_checkpoint
+from looking_glass.training.training import Training
 
 
 def begin(

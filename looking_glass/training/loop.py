@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from looking_glass.training.resume import Scratch
-from looking_glass.training.run import Losses, State, Training
+from looking_glass.training.training import Losses, State, Training
 
 
 @dataclass(frozen=True, kw_only=True)

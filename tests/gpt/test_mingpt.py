@@ -16,7 +16,7 @@ from looking_glass.gpt.mingpt import build_mingpt
 from looking_glass.gpt.model import Transformer
 from looking_glass.pipeline.errors import InputError
 from looking_glass.training.loop import train
-from looking_glass.training.run import Training
+from looking_glass.training.training import Training
 from tests.helpers.training import BYTES, SHAPE, settings, song
 
 

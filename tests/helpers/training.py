@@ -11,7 +11,7 @@ from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.model import GPT
 from looking_glass.text.corpus import Corpus
 from looking_glass.training.params import TrainParams
-from looking_glass.training.run import Training
+from looking_glass.training.training import Training
 
 SETTINGS = {
     "seed": 1,

@@ -16,7 +16,7 @@ TARGET = torch.tensor([5, 90, 17, 5, 33])
 def test_a_short_list_gives_the_loss_and_gradient_of_the_whole_vocabulary(
     longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shortlist, "LONGEST", longest)
+    monkeypatch.setattr(shortlist, "MOST_TOKENS", longest)
     model = make_model(n_embd=32)
     hidden = torch.randn(3, len(TARGET), 32).requires_grad_(True)
     kept = Shortlist(model, hidden.detach(), TARGET)

@@ -13,7 +13,7 @@ from looking_glass.gpt.model import Block
 from looking_glass.pipeline.errors import InputError
 from looking_glass.training.acceleration import compile_blocks
 from looking_glass.training.loop import train
-from looking_glass.training.run import Training
+from looking_glass.training.training import Training
 from tests.helpers.models import make_model
 from tests.helpers.training import start
 

@@ -15,8 +15,8 @@ from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
 from looking_glass.training.loop import train
-from looking_glass.training.run import Training
 from looking_glass.training.start import checkpoint_files, start_from
+from looking_glass.training.training import Training
 from tests.helpers.training import BYTES, SHAPE, noise, settings
 
 

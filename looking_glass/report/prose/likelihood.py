@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from looking_glass.pipeline.statistics import CONFIDENCE
 from looking_glass.report.prose.phrases import count, listed, nats, percent
 
 Metrics = dict[str, Any]
-CONFIDENCE = 1.96  # standard errors to each side: 95 %
 CALLED = {
     "sampled": "the sampled one",
     "greedy": "the greedy one",

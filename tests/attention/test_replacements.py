@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from looking_glass.attention.matching import match_tokens, matched_tokens
+from looking_glass.attention.replacements import match_tokens, matched_tokens
 from looking_glass.text.corpus import Corpus
 from looking_glass.text.tokenizer import Tokenizer
 
