@@ -6,14 +6,14 @@ everywhere alike. Here the positions are there from the start, and all is then t
     wpe[p]  holds, in P channels that the token rows leave free, cos(w_m p) and sin(w_m p) times
             0.1, for M = P / 2 frequencies w_m = pi ((m - 1/2) / M)²; squares, since frequencies of
             one spacing agree again at some distance;
-    head h  of the first block reads these channels as its key, and turned back by h positions as
-            its query, so that its logit at distance d is s / M · Σ_m cos(w_m (d - h)): the
-            largest, s, is that of the token h before. What else query and key read starts four
-            times smaller than GPT-2 draws it.
+    head h  of a block reads these channels as its key, and turned back by h positions as its
+            query, so that its logit at distance d is s / M · Σ_m cos(w_m (d - h)): the largest,
+            s, is that of the token h before. What else query and key read starts four times
+            smaller than GPT-2 draws it.
 
-One head in six is left as GPT-2 draws it, and so are all other blocks. Source of the idea:
-Trockman & Kolter 2023, Mimetic Initialization of Self-Attention Layers; of the turned sinusoids:
-Vaswani et al. 2017, section 3.5.
+The last head of each block (one in six) is left as GPT-2 draws it. Source of the idea: Trockman &
+Kolter 2023, Mimetic Initialization of Self-Attention Layers; of the turned sinusoids: Vaswani et
+al. 2017, section 3.5.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def looking_back(n_head: int) -> int:
 
 @torch.no_grad()
 def see_positions(model: GPT) -> None:
-    """Write sinusoids into the model's positions, and heads that read them into its first block.
+    """Write sinusoids into the model's positions, and heads that read them into its blocks.
 
     Nothing is drawn. The first `position_channels` of the token rows must be made zero by whoever
     draws these. Raises `InputError` when the shape cannot hold positions.
@@ -80,14 +80,14 @@ def see_positions(model: GPT) -> None:
     positions[:, :P] = AMPLITUDE * torch.cat([angle.cos(), angle.sin()], dim=1)
     # A LayerNorm leaves the sinusoids an amplitude of about √2: a sum of 2 cos(…) over M of them.
     gain = math.sqrt(sharpness(config.block_size) * math.sqrt(hs) / P)
-    first = cast(Block, model.transformer.h[0])  # by its own name, which minGPT's has too
-    # (C, 3 C) seen as query, key, value of each head: (3, nh, hs, C)
-    weight = first.attn.c_attn.weight.view(3, config.n_head, hs, config.n_embd)
-    for head in range(looking_back(config.n_head)):
-        weight[:2, head] *= OTHERS
-        weight[:2, head, :, :P] = 0.0
-        weight[0, head, :P, :P] = gain * turn(-(head + 1) * omega)
-        weight[1, head, :P, :P] = gain * torch.eye(P)
+    for block in model.transformer.h:  # by its own name, which minGPT's has too
+        # (C, 3 C) seen as query, key, value of each head: (3, nh, hs, C)
+        weight = cast(Block, block).attn.c_attn.weight.view(3, config.n_head, hs, config.n_embd)
+        for head in range(looking_back(config.n_head)):
+            weight[:2, head] *= OTHERS
+            weight[:2, head, :, :P] = 0.0
+            weight[0, head, :P, :P] = gain * turn(-(head + 1) * omega)
+            weight[1, head, :P, :P] = gain * torch.eye(P)
 
 
 def turn(angles: Tensor) -> Tensor:
