@@ -33,7 +33,7 @@ from torch.utils.data import Dataset
 
 from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.loss import mean_loss
-from looking_glass.pipeline.artifacts import write_csv
+from looking_glass.pipeline.artifacts import read_csv, write_csv
 from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.params import load_all, load_section, settings_key
 from looking_glass.text.corpus import Corpus, read_corpus
@@ -273,7 +273,7 @@ class Bench:
     def final_losses(self, seeds: list[int], ends: list[str], init: str | None) -> None:
         """Print the loss of the defaults for each seed and end of the text that is held out.
 
-        Those of the defaults go to `held_out.csv`, for the report. The weights are the last ones.
+        Those of the defaults are added to `held_out.csv`, for the report. The weights are the last.
         """
         shape = self.shape.model_copy(update={"init": init} if init else {})
         text = np.concatenate([self.corpus.train, self.corpus.val])
@@ -295,9 +295,16 @@ class Bench:
             spread = statistics.stdev(losses) if len(losses) > 1 else float("nan")
             print(f"{end} tenth: mean {statistics.mean(losses):.4f}, spread {spread:.4f}")
         if init is None:
-            table = pd.DataFrame(rows)
-            table.insert(0, "settings", settings_key(load_all()))
-            write_csv(HERE / "held_out.csv", table)
+            remember(pd.DataFrame(rows), HERE / "held_out.csv")
+
+
+def remember(measured: pd.DataFrame, path: Path) -> None:
+    """Add losses to those in `path` of the same settings; others there are of no use any more."""
+    measured.insert(0, "settings", settings_key(load_all()))
+    known = read_csv(path)
+    table = pd.concat([known[known["settings"] == measured["settings"].iloc[0]], measured])
+    table = table.drop_duplicates(["held_out", "seed"], keep="last")
+    write_csv(path, table.sort_values(["held_out", "seed"]))
 
 
 def timed(step: Callable[[], object], steps: int) -> float:
