@@ -22,7 +22,7 @@ TABLES = Path("data/tables/evaluate")
 # What the model is made to write, to see how much of it is copied: texts of at most so many tokens.
 SAMPLES, SAMPLE_LENGTH, SAMPLE_SEED = 20, 64, 1
 NGRAM = 8  # tokens of a piece that counts as copied
-EVERY = 2  # of the held-out tokens, one in so many is asked for after contexts of each length
+EVERY = 3  # of the held-out tokens, one in so many is asked for after contexts of each length
 
 
 def main() -> None:
