@@ -105,6 +105,8 @@ def build(root: Path, tables: tuple[Path, Path]) -> None:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
+    (root / "benchmarks").mkdir()
+    shutil.copy(ROOT / "benchmarks/held_out.csv", root / "benchmarks/held_out.csv")
     (root / "books").mkdir()
     shutil.copy(ROOT / "books/README.md", root / "books/README.md")
     (root / "books/book.txt").write_text(TEXT)
@@ -124,7 +126,11 @@ def build(root: Path, tables: tuple[Path, Path]) -> None:
         train__steps=60,
         train__warmup_steps=5,
         train__learning_rate=5e-3,
+        train__matrix_rate=5e-3,
+        train__weight_decay=0.3,
+        train__embedding_decay=0.05,
         train__batch_size=8,
+        train__noise=0.02,
         train__evaluate_every=20,
         invert__parallel__steps=20,
         invert__parallel__restarts=2,
