@@ -68,7 +68,7 @@ def context_table(model: GPT, tokens: Tokens, every: int) -> pd.DataFrame:
         change = losses - before if before is not None else torch.zeros_like(losses)
         rows.append(
             {
-                "context": length,
+                "length": length,
                 "loss": float(losses.mean()),
                 "standard_error": _standard_error(losses),
                 "change": float(change.mean()),

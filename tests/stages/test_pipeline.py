@@ -8,10 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
-from looking_glass.pipeline.artifacts import read_tensors
+from looking_glass.pipeline.artifacts import TEXTS, read_tensors
 from tests.helpers.project import EVERY_STAGE, ROOT, changed, command, edit, repro
 
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -35,7 +36,10 @@ def test_every_artifact_is_there_and_nothing_half_written(project: Path) -> None
     assert set(metrics_of(project, "train")) == {"kept_step", "parameters"}
     evaluated = metrics_of(project, "evaluate")
     assert list(evaluated["baseline_val_loss"]) == ["unigram", "bigram", "trigram"]
-    assert max(evaluated["train_loss"], evaluated["val_loss"]) < evaluated["baseline_val_loss"]["unigram"]
+    assert (
+        max(evaluated["train_loss"], evaluated["val_loss"])
+        < evaluated["baseline_val_loss"]["unigram"]
+    )
 
 
 def metrics_of(root: Path, stage: str) -> dict[str, Any]:
@@ -58,6 +62,15 @@ def test_both_blocks_go_on_from_what_was_chosen_once(project: Path) -> None:
 def made_by(stage: dict[str, Any]) -> list[str]:
     outs = [*stage.get("outs", []), *stage.get("metrics", [])]
     return [out if isinstance(out, str) else next(iter(out)) for out in outs]
+
+
+def test_a_column_that_is_read_as_text_holds_text(project: Path) -> None:
+    paths = list((project / "data/tables").rglob("*.csv"))
+    assert len(paths) > 30
+    for path in paths:
+        table = pd.read_csv(path)
+        for name in table.columns.intersection(TEXTS):
+            assert not pd.api.types.is_numeric_dtype(table[name]), f"{path.name}: {name}"
 
 
 def test_stages_open_only_what_they_declare_and_all_of_it(project: Path) -> None:

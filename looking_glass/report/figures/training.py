@@ -64,7 +64,7 @@ def loss_curve(
         )
     axes.margins(y=0.08)
     axes.set(title="Loss over training", xlabel="training step", ylabel="loss (nats per token)")
-    axes.legend(loc="center", bbox_to_anchor=(0.62, 0.7))  # between the lines of the n-grams
+    axes.legend(loc="best")
     return figure
 
 
@@ -74,7 +74,7 @@ def context_curve(table: pd.DataFrame, colors: Colors) -> Figure:
     figure, axes = figure_of(7, 4)
     axes.set_xscale("log", base=2)
     axes.errorbar(
-        table["context"],
+        table["length"],
         table["loss"],
         yerr=CONFIDENCE * table["change_error"],
         fmt="o-",
@@ -86,7 +86,7 @@ def context_curve(table: pd.DataFrame, colors: Colors) -> Figure:
     axes.axhline(
         table["trigram"].iloc[0], color=colors.muted, linestyle="--", label="trigram (2 tokens)"
     )
-    axes.set_xticks(table["context"], [str(length) for length in table["context"]])
+    axes.set_xticks(table["length"], [str(length) for length in table["length"]])
     axes.minorticks_off()
     axes.set(
         title="What more context is worth",

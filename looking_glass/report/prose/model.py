@@ -46,13 +46,13 @@ def explain_contexts(contexts: pd.DataFrame) -> list[str]:
         "no doubling makes it worse by more than its standard error"
         if risen.empty
         else "it gets worse by more than its standard error at "
-        + listed([count(int(length), "token") for length in risen["context"]])
+        + listed([count(int(length), "token") for length in risen["length"]])
     )
     trigram = last["trigram"]
     side = "below" if last["loss"] < trigram else "not below"
     return [
-        f"After {count(int(first['context']), 'token')} of context the next one costs "
-        f"{first['loss']:.3f} nats, after {int(last['context'])} {last['loss']:.3f} "
+        f"After {count(int(first['length']), 'token')} of context the next one costs "
+        f"{first['loss']:.3f} nats, after {int(last['length'])} {last['loss']:.3f} "
         f"(the same {count(int(last['tokens']), 'token')}, standard error "
         f"{last['standard_error']:.3f}): {verdict}. That is {side} the trigram's {trigram:.3f}."
     ]

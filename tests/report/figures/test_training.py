@@ -49,7 +49,7 @@ def test_the_kept_step_and_every_baseline_are_marked() -> None:
 def test_contexts_are_drawn_on_a_log_scale_beside_the_trigram() -> None:
     table = pd.DataFrame(
         {
-            "context": [1, 2, 4],
+            "length": [1, 2, 4],
             "loss": [5.0, 4.8, 4.7],
             "change_error": [0.0, 0.01, 0.01],
             "trigram": 4.9,

@@ -24,7 +24,7 @@ def contexts(*changes: float) -> pd.DataFrame:
         loss.append(loss[-1] + change)
     return pd.DataFrame(
         {
-            "context": [2**i for i in range(len(loss))],
+            "length": [2**i for i in range(len(loss))],
             "loss": loss,
             "standard_error": 0.08,
             "change": [0.0, *changes],
