@@ -17,6 +17,8 @@ def run_as_program(body: str) -> subprocess.CompletedProcess[str]:
     source = (
         "import os, signal\n"
         "from looking_glass.pipeline.errors import InputError, run_stage\n"
+        # A program that a script starts in the background ignores Ctrl-C, and so would this one.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"def main():\n    {body}\n"
         "run_stage(main)\n"
     )

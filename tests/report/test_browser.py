@@ -160,12 +160,12 @@ def test_the_sentence_appears_step_by_step(page: Page, project: Path) -> None:
 def test_a_words_surprisal_is_told(page: Page, project: Path) -> None:
     words = read_csv(project / "data/tables/logprob/words.csv")
     ranked = read_csv(project / "data/tables/logprob/sentences.csv")
-    first = words[words["sentence"] == ranked["sentence"].iloc[0]]
+    in_order = pd.concat(words[words["sentence"] == name] for name in ranked["sentence"])
     spans, note = page.locator(".surprisals .heat"), page.locator(".surprisals .note")
     assert spans.count() == len(words)
     for act in ("hover", "focus"):
         getattr(spans.nth(1), act)()
-        assert f"{first['corrected'].iloc[1]:.2f} nats" in note.inner_text()
+        assert f"{in_order['corrected'].iloc[1]:.2f} nats" in note.inner_text()
         spans.nth(0).focus()
 
 
