@@ -25,16 +25,23 @@ def explain_held_out(
         if kept == "last"
         else "The held-out text also chose the step whose weights were kept."
     )
-    if settings_key(settings) not in set(seeds["settings"]):
-        return f"{weights} These settings were not measured with the other end held out."
-    losses = {str(end): rows["val_loss"] for end, rows in seeds.groupby("held_out")}
+    measured = seeds[seeds["settings"] == settings_key(settings)]
+    losses = {str(end): rows["val_loss"] for end, rows in measured.groupby("held_out")}
+    if set(losses) != {"first", "last"}:
+        return f"{weights} These settings were not measured with either end held out."
     first, last = (losses[end] for end in ("first", "last"))
     return (
         f"{weights} The settings were chosen with the first tenth of the text held out, and never "
-        f"by the last: over {count(len(first), 'seed')} they reach {first.mean():.3f} there "
-        f"(standard deviation {first.std():.3f}), and {last.mean():.3f} ({last.std():.3f}) on the "
-        f"last tenth. This run holds out the {held_out} one."
+        f"by the last: there they reach {mean_of(first)}, and on the last tenth {mean_of(last)}. "
+        f"This run holds out the {held_out} one."
     )
+
+
+def mean_of(losses: pd.Series) -> str:
+    """Return the mean loss of some seeds in words, with its spread where there are several."""
+    n = count(len(losses), "seed")
+    spread = f", standard deviation {losses.std():.3f}" if len(losses) > 1 else ""
+    return f"{losses.mean():.3f} nats per token ({n}{spread})"
 
 
 def explain_contexts(contexts: pd.DataFrame) -> list[str]:

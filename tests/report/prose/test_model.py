@@ -78,7 +78,11 @@ def test_what_was_measured_is_told_of_the_settings_that_were_measured_alone() ->
         }
     )
     said = explain_held_out(seeds, SETTINGS, "last", "last")
-    assert "over 2 seeds they reach 5.100 there" in said
+    assert "there they reach 5.100 nats per token (2 seeds, standard deviation 0.141)" in said
+    one = seeds[seeds["seed"] == 1]
+    assert "5.000 nats per token (1 seed)," in explain_held_out(one, SETTINGS, "last", "last")
+    half = seeds[seeds["held_out"] == "last"]
+    assert "not measured" in explain_held_out(half, SETTINGS, "last", "last")
     assert "4.700" in said
     other = {**SETTINGS, "train": {"steps": 6, "seed": 1}}
     assert "not measured" in explain_held_out(seeds, other, "last", "last")
