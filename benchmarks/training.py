@@ -35,7 +35,8 @@ from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.pipeline.artifacts import read_csv, write_csv
 from looking_glass.pipeline.compute import ComputeParams, prepare
-from looking_glass.pipeline.params import load_all, load_section, settings_key
+from looking_glass.pipeline.params import load_all, load_section
+from looking_glass.report.measured import settings_key
 from looking_glass.text.corpus import Corpus, read_corpus
 from looking_glass.text.tokenizer import Tokenizer
 from looking_glass.training.batches import Batches
@@ -295,14 +296,15 @@ class Bench:
             spread = statistics.stdev(losses) if len(losses) > 1 else float("nan")
             print(f"{end} tenth: mean {statistics.mean(losses):.4f}, spread {spread:.4f}")
         if init is None:
-            remember(pd.DataFrame(rows), HERE / "held_out.csv")
+            key = settings_key(load_all(), len(text), len(np.unique(text)))
+            remember(pd.DataFrame(rows), key, HERE / "held_out.csv")
 
 
-def remember(measured: pd.DataFrame, path: Path) -> None:
+def remember(measured: pd.DataFrame, key: str, path: Path) -> None:
     """Add losses to those in `path` of the same settings; others there are of no use any more."""
-    measured.insert(0, "settings", settings_key(load_all()))
+    measured.insert(0, "settings", key)
     known = read_csv(path)
-    table = pd.concat([known[known["settings"] == measured["settings"].iloc[0]], measured])
+    table = pd.concat([known[known["settings"] == key], measured])
     table = table.drop_duplicates(["held_out", "seed"], keep="last")
     write_csv(path, table.sort_values(["held_out", "seed"]))
 

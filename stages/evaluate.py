@@ -33,8 +33,8 @@ def main() -> None:
     bits = val_loss * (len(corpus.val) - 1) / math.log(2)
     samples = sample_after(model, corpus.train, SAMPLES, SAMPLE_LENGTH, seed=SAMPLE_SEED)
     found = copied(samples, corpus.train, NGRAM)
-    contexts, parts = context_table(model, corpus.val, EVERY), part_table(model, corpus.val)
     places = range(model.config.block_size, len(corpus.val), EVERY)
+    contexts, parts = context_table(model, corpus.val, places), part_table(model, corpus.val)
     contexts["trigram"] = trigram_loss_at(corpus, places)
     baselines = baseline_losses(corpus)
     with whole_directory(TABLES) as directory:

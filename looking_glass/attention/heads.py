@@ -35,8 +35,13 @@ def distance_shares(model: GPT, tokens: Tokens) -> Tensor:
 
 
 def head_habits(model: GPT, tokens: Tokens) -> pd.DataFrame:
-    """Return a row per block and head: the distance it looks back most at, and with what share."""
+    """Return a row per block and head: the distance it looks back most at, and with what share.
+
+    `even` is the share of every distance in attention that is the same everywhere.
+    """
     shares = distance_shares(model, tokens)
+    T = model.config.block_size
+    even = float(np.mean([1 / (row + 1) for row in range(T - T // 2, T)]))
     n_heads = shares.shape[1]
     return pd.DataFrame(
         {
@@ -46,6 +51,7 @@ def head_habits(model: GPT, tokens: Tokens) -> pd.DataFrame:
             "share": float(shares[layer, head].max()),
             "share_on_previous": float(shares[layer, head, 1]),
             "share_on_itself": float(shares[layer, head, 0]),
+            "even": even,
         }
         for layer in range(len(shares))
         for head in range(n_heads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Literal
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.statistics import standard_error
 from looking_glass.text.corpus import Tokens
 
 CONTEXTS = 256  # read at once, where the last position alone has logits: 51 MB of them
@@ -53,14 +53,13 @@ def context_lengths(block_size: int) -> list[int]:
     return [*doubled, block_size]
 
 
-def context_table(model: GPT, tokens: Tokens, every: int) -> pd.DataFrame:
+def context_table(model: GPT, tokens: Tokens, places: Sequence[int]) -> pd.DataFrame:
     """Return a row per length of context: the mean loss of the token after it, in nats.
 
-    All lengths are asked about the same tokens, one in `every` of those that have a whole block
-    before them. `change` is the mean difference from the next shorter context, `change_error` its
+    All lengths are asked about the tokens at the same `places`, each with a whole block before it.
+    `change` is the mean difference from the next shorter context, `change_error` its
     standard error: of pairs, for a token that is hard is hard after any context.
     """
-    places = range(model.config.block_size, len(tokens), every)
     rows: list[dict[str, float]] = []
     before: Tensor | None = None
     for length in context_lengths(model.config.block_size):
@@ -70,18 +69,14 @@ def context_table(model: GPT, tokens: Tokens, every: int) -> pd.DataFrame:
             {
                 "length": length,
                 "loss": float(losses.mean()),
-                "standard_error": _standard_error(losses),
+                "standard_error": standard_error(losses),
                 "change": float(change.mean()),
-                "change_error": _standard_error(change),
+                "change_error": standard_error(change),
                 "tokens": len(losses),
             }
         )
         before = losses
     return pd.DataFrame(rows)
-
-
-def _standard_error(values: Tensor) -> float:
-    return float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
 def part_table(model: GPT, tokens: Tokens) -> pd.DataFrame:

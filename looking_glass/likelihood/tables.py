@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from looking_glass.gpt.decoding import Drawn
 from looking_glass.likelihood.scores import Scores, naive_product, total, word_surprisals
 from looking_glass.likelihood.sentences import Sentence, sentence_length
+from looking_glass.pipeline.statistics import standard_error
 from looking_glass.text.corpus import Tokens
 from looking_glass.text.overlap import run_lengths
 from looking_glass.text.tokenizer import Tokenizer
@@ -149,7 +149,7 @@ def sample_metrics(table: pd.DataFrame) -> dict[str, Any]:
     """
     difference = -table["drawn_nats"] - table["drawn_entropy"]
     n, tokens = len(table), int(table["drawn_tokens"].sum())
-    error = float(difference.std(ddof=1)) / math.sqrt(n)
+    error = standard_error(difference)
     rate, own = table["nats"] / table["tokens"], table["nats"].iloc[0]
     return {
         "sentences": n,

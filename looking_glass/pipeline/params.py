@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -120,10 +118,3 @@ def _first_problem(error: ValidationError, section: str, cls: type[Section]) -> 
         text = f"'{key}': {reason}{got}"
     more = len(problems) - 1
     return text + (f" (and {more} more)" if more else "")
-
-
-def settings_key(settings: dict[str, Any]) -> str:
-    """Return what tells settings of model and training apart; the seed is none of them."""
-    train = {name: value for name, value in settings["train"].items() if name != "seed"}
-    text = json.dumps([settings["model"], train], sort_keys=True)
-    return f"s{hashlib.sha256(text.encode()).hexdigest()[:11]}"  # a letter first: never a number

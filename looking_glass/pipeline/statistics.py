@@ -38,8 +38,14 @@ def mean_interval(values: npt.ArrayLike) -> tuple[float, float, float]:
     if len(array) < 2:
         return float(array.mean()) if len(array) else math.nan, math.nan, math.nan
     mean = float(array.mean())
-    half = CONFIDENCE * float(array.std(ddof=1)) / math.sqrt(len(array))
+    half = CONFIDENCE * standard_error(array)
     return mean, mean - half, mean + half
+
+
+def standard_error(values: npt.ArrayLike) -> float:
+    """Return the standard error of the mean of independent values; 0 of a single one."""
+    array = np.asarray(values, dtype=np.float64)
+    return float(array.std(ddof=1)) / math.sqrt(len(array)) if len(array) > 1 else 0.0
 
 
 def wilson_interval(share: float, n: int) -> tuple[float, float]:

@@ -43,7 +43,7 @@ def about_model(
             model.explain_sliding(val_loss, metrics["logprob"]["calibration"], stride),
         ],
         "held_out_text": model.explain_held_out(
-            results.seeds(), settings, settings["train"]["keep"], settings["encode"]["held_out"]
+            results.seeds(settings, metrics["encode"]), settings["train"]["keep"]
         ),
         "parts_text": model.explain_parts(parts, val_loss),
         "heads_text": model.explain_heads(results.table("choose/heads")),

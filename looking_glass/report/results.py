@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from looking_glass.pipeline.artifacts import read_csv, read_json, read_tensors
+from looking_glass.report.measured import settings_key
 from looking_glass.report.readings import Readings, readings_in
 
 BlockName = Literal["first", "last"]
@@ -110,9 +111,11 @@ class Results:
         """Return the readings of the inversion."""
         return readings_in(self.table("invert/frontier"))
 
-    def seeds(self) -> pd.DataFrame:
-        """Return a row per measured run: settings, held_out, seed, val_loss."""
-        return read_csv(self.measured)
+    def seeds(self, settings: dict[str, Any], book: dict[str, Any]) -> pd.DataFrame:
+        """Return a row per run of these settings on this book: held_out, seed, val_loss."""
+        table = read_csv(self.measured)
+        key = settings_key(settings, book["tokens"], book["distinct_tokens"])
+        return table[table["settings"] == key]
 
     def inversion(self) -> dict[str, Any]:
         """Return the ceiling of the sentence, and of each reading what it reached."""

@@ -234,6 +234,6 @@ class Training:
         if not math.isfinite(loss):
             raise InputError(
                 f"the loss must stay a number, got {loss} at step {self.done}: "
-                "lower train.learning_rate"
+                "lower train.learning_rate or train.matrix_rate"
             )
         return loss

@@ -36,4 +36,5 @@ def test_a_head_that_looks_two_back_is_said_to(monkeypatch: pytest.MonkeyPatch) 
     table = heads.head_habits(make_model(n_layer=1), TEXT)
     assert table["distance"].tolist() == [2, 0]
     assert table["share"].tolist() == pytest.approx([0.9, 0.7])
+    assert table["even"].iloc[0] == pytest.approx(sum(1 / n for n in range(9, 17)) / 8)
     assert table["share_on_itself"].tolist() == pytest.approx([0.0, 0.7])

@@ -6,34 +6,27 @@ from typing import Any
 
 import pandas as pd
 
-from looking_glass.pipeline.params import settings_key
 from looking_glass.report.prose.phrases import count, listed, nats, percent
 
 SHARP = 0.6  # of a row on one place: from there on a head is said to look at one distance
 
 
-def explain_held_out(
-    seeds: pd.DataFrame, settings: dict[str, Any], kept: str, held_out: str
-) -> str:
-    """Return sentences on which text chose the settings and the weights, and what that is worth.
+def explain_held_out(measured: pd.DataFrame, kept: str) -> str:
+    """Return sentences on what the held-out text decided, and on the loss with either end held out.
 
-    `seeds` are the losses of several seeds with either end of the text held out, and of which
-    settings: they speak of these alone.
+    `measured` are the losses of these settings on this text, over seeds: `held_out`, `val_loss`.
     """
     weights = (
-        "The weights are those after the last step, whatever the held-out text says of them."
+        "Nothing was decided by the held-out text: the weights are those after the last step."
         if kept == "last"
         else "The held-out text also chose the step whose weights were kept."
     )
-    measured = seeds[seeds["settings"] == settings_key(settings)]
     losses = {str(end): rows["val_loss"] for end, rows in measured.groupby("held_out")}
     if set(losses) != {"first", "last"}:
         return f"{weights} These settings were not measured with either end held out."
-    first, last = (losses[end] for end in ("first", "last"))
     return (
-        f"{weights} The settings were chosen with the first tenth of the text held out, and never "
-        f"by the last: there they reach {mean_of(first)}, and on the last tenth {mean_of(last)}. "
-        f"This run holds out the {held_out} one."
+        f"{weights} With the first part of the text held out, the one to choose settings by, these "
+        f"reach {mean_of(losses['first'])}; with the last part, {mean_of(losses['last'])}."
     )
 
 
@@ -50,18 +43,16 @@ def explain_contexts(contexts: pd.DataFrame) -> list[str]:
     longer = contexts.iloc[1:]
     risen = longer[longer["change"] > longer["change_error"]]
     verdict = (
-        "no doubling makes it worse by more than its standard error"
+        "no doubling makes it worse by more than the standard error of the change"
         if risen.empty
-        else "it gets worse by more than its standard error at "
+        else "it gets worse by more than the standard error of the change at "
         + listed([count(int(length), "token") for length in risen["length"]])
     )
-    trigram = last["trigram"]
-    side = "below" if last["loss"] < trigram else "not below"
     return [
         f"After {count(int(first['length']), 'token')} of context the next one costs "
-        f"{first['loss']:.3f} nats, after {int(last['length'])} {last['loss']:.3f} "
-        f"(the same {count(int(last['tokens']), 'token')}, standard error "
-        f"{last['standard_error']:.3f}): {verdict}. That is {side} the trigram's {trigram:.3f}."
+        f"{first['loss']:.3f} nats, after {int(last['length'])} {last['loss']:.3f}: {verdict}. "
+        f"The trigram has {last['trigram']:.3f}. All are means over the same "
+        f"{count(int(last['tokens']), 'token')}."
     ]
 
 
@@ -101,7 +92,8 @@ def explain_heads(heads: pd.DataFrame) -> str:
     ]
     return (
         f"In the first block {len(sharp)} of {len(first)} heads put more than {percent(SHARP)} of "
-        "a row on one distance" + (f": {listed(told)}." if told else ".")
+        f"a row on one distance, where even attention would put "
+        f"{percent(float(first['even'].iloc[0]))}" + (f": {listed(told)}." if told else ".")
     )
 
 

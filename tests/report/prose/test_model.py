@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
-from looking_glass.pipeline.params import settings_key
 from looking_glass.report.prose.model import (
     explain_contexts,
     explain_heads,
@@ -14,8 +11,6 @@ from looking_glass.report.prose.model import (
     explain_parts,
     explain_sliding,
 )
-
-SETTINGS: dict[str, Any] = {"model": {"n_layer": 2}, "train": {"steps": 5, "seed": 1}}
 
 
 def contexts(*changes: float) -> pd.DataFrame:
@@ -38,10 +33,9 @@ def contexts(*changes: float) -> pd.DataFrame:
 def test_longer_contexts_are_said_to_hurt_only_where_they_do() -> None:
     (fine,) = explain_contexts(contexts(-0.2, 0.009))
     assert "no doubling makes it worse" in fine
-    assert "below the trigram" in fine
+    assert "The trigram has 4.950. All are means over the same 900 tokens." in fine
     (worse,) = explain_contexts(contexts(0.02, -0.01, 0.03))
-    assert "worse by more than its standard error at 2 tokens and 8 tokens" in worse
-    assert "not below the trigram's 4.950" in worse
+    assert "worse by more than the standard error of the change at 2 tokens and 8 tokens" in worse
 
 
 def test_a_window_is_said_to_be_lower_or_higher() -> None:
@@ -62,30 +56,33 @@ def test_blocks_and_heads_are_named_by_their_numbers() -> None:
     assert "all blocks by 1.25 nats" in said
     assert "worth most in block 2 (0.75 nats)" in said
     heads = pd.DataFrame(
-        {"block": [1, 1, 2], "head": [1, 2, 1], "distance": [1, 0, 3], "share": [0.7, 0.5, 0.9]}
+        {
+            "block": [1, 1, 2],
+            "head": [1, 2, 1],
+            "distance": [1, 0, 3],
+            "share": [0.7, 0.5, 0.9],
+            "even": 0.02,
+        }
     )
     assert "1 of 2 heads put more than 60.0%" in explain_heads(heads)
+    assert "where even attention would put 2.0%" in explain_heads(heads)
     assert "head 1 looks 1 token back (70.0% of its attention)" in explain_heads(heads)
 
 
-def test_what_was_measured_is_told_of_the_settings_that_were_measured_alone() -> None:
-    seeds = pd.DataFrame(
+def test_losses_with_either_end_held_out_are_told_where_both_were_measured() -> None:
+    measured = pd.DataFrame(
         {
-            "settings": settings_key(SETTINGS),
             "held_out": ["first", "first", "last", "last"],
             "seed": [1, 2, 1, 2],
             "val_loss": [5.0, 5.2, 4.6, 4.8],
         }
     )
-    said = explain_held_out(seeds, SETTINGS, "last", "last")
-    assert "there they reach 5.100 nats per token (2 seeds, standard deviation 0.141)" in said
-    one = seeds[seeds["seed"] == 1]
-    assert "5.000 nats per token (1 seed)," in explain_held_out(one, SETTINGS, "last", "last")
-    half = seeds[seeds["held_out"] == "last"]
-    assert "not measured" in explain_held_out(half, SETTINGS, "last", "last")
-    assert "4.700" in said
-    other = {**SETTINGS, "train": {"steps": 6, "seed": 1}}
-    assert "not measured" in explain_held_out(seeds, other, "last", "last")
-    another_seed = {**SETTINGS, "train": {"steps": 5, "seed": 9}}
-    assert "5.100" in explain_held_out(seeds, another_seed, "last", "last")
-    assert "also chose the step" in explain_held_out(seeds, SETTINGS, "best", "last")
+    said = explain_held_out(measured, "last")
+    assert "reach 5.100 nats per token (2 seeds, standard deviation 0.141);" in said
+    assert "4.700 nats per token (2 seeds, standard deviation 0.141)" in said
+    assert "Nothing was decided by the held-out text" in said
+    one = explain_held_out(measured[measured["seed"] == 1], "best")
+    assert "5.000 nats per token (1 seed);" in one
+    assert "also chose the step" in one
+    for some in (measured[measured["held_out"] == "last"], measured.iloc[:0]):
+        assert "not measured with either end" in explain_held_out(some, "last")
