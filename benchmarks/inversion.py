@@ -25,6 +25,7 @@ from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
 from looking_glass.inversion.ceiling import ceilings
 from looking_glass.inversion.judging import judge
+from looking_glass.inversion.neighbours import usual_row_cosine
 from looking_glass.inversion.optimiser import Inversion, initial_vectors, invert
 from looking_glass.inversion.params import InvertParams, ReadingParams
 from looking_glass.inversion.readings import PARALLEL, Reading, readings_of
@@ -115,7 +116,8 @@ def frontier(directory: Path, steps: int | None = None) -> tuple[pd.DataFrame, p
     corpus = read_corpus(Path("data/tokens"))
     loss = mean_loss(model, corpus.train)
     counts = np.bincount(corpus.train, minlength=corpus.vocab_size)
-    rows = [target_table(model, tokenizer, sentence, counts) for sentence in sentences]
+    usual = usual_row_cosine(model)
+    rows = [target_table(model, tokenizer, sentence, counts, usual) for sentence in sentences]
     tokens_table = pd.concat(rows, ignore_index=True)
     tokens_table.insert(0, "model", directory.name)
     table.insert(0, "model", directory.name)

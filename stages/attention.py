@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from looking_glass.attention import run
+from looking_glass.attention.agreement import pattern_overlap
 from looking_glass.attention.continuation import continuation_of
 from looking_glass.attention.params import AttentionParams, block_index, block_name
 from looking_glass.attention.tables import summary
@@ -39,14 +40,15 @@ def main() -> None:
     numbers = range(1, len(params.prompts) + 1)
     tokens = [once[f"prompt_{number}.tokens"].tolist() for number in numbers]
     sentences = [trace_sentence(model, tokenizer, continuation_of(tokenizer, t)) for t in tokens]
-    contexts, generator = run.draw_contexts(model, sentences, text, params)
+    cases, generator = run.draw(model, tokenizer, text, params, compute)
 
     explained = [
         run.block_tables(model, tokenizer, sentence, block, once, number)
         for number, sentence in zip(numbers, sentences, strict=True)
     ]
-    trust = run.block_agreement(model, contexts, block, once, generator, compute)
-    details = run.block_details(model, block, explained[0], trust, contexts, generator)
+    trust = run.block_agreement(block, once, generator)
+    stays = pattern_overlap(model, cases, block, text, generator, compute)
+    details = run.block_details(block, explained[0], trust, cases, stays)
     with whole_directory(Path("data/attention") / name) as directory:
         write_tensors(directory / "patterns.safetensors", run.pattern_arrays(sentences, block))
     with whole_directory(Path("data/tables/attention") / name) as directory:

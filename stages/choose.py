@@ -8,7 +8,7 @@ from looking_glass.attention.continuation import continue_prompt
 from looking_glass.attention.heads import head_habits
 from looking_glass.attention.params import AttentionParams
 from looking_glass.attention.replacements import match_tokens
-from looking_glass.attention.run import by_prompt, choice_arrays, choice_tables, draw_contexts
+from looking_glass.attention.run import by_prompt, choice_arrays, choice_tables, draw
 from looking_glass.attention.traced import trace_sentence
 from looking_glass.gpt.checkpoint import MERGES_FILE, VOCAB_FILE, load_checkpoint
 from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_tensors
@@ -32,10 +32,10 @@ def main() -> None:
     sentences = [trace_sentence(model, tokenizer, one) for one in continued]
     corpus = read_corpus(TOKENS)
     matched = match_tokens(corpus, tokenizer).to(model.device)
-    contexts, _ = draw_contexts(model, sentences, corpus.val, params)
+    cases, generator = draw(model, tokenizer, corpus.val, params, compute)
 
     explained = [choice_tables(model, tokenizer, one, corpus) for one in sentences]
-    arrays = choice_arrays(model, sentences, contexts, matched, compute)
+    arrays = choice_arrays(model, sentences, cases, matched, compute, generator)
     with whole_directory(CHOICES) as directory:
         write_tensors(directory / "choices.safetensors", arrays)
     with whole_directory(TABLES) as directory:

@@ -3,7 +3,9 @@
     weighted norm    the length of what the block's heads carry from the source, ‖Σ α v W_O‖: a
                      source may get much attention and send next to nothing
                      (Kobayashi et al. 2020, Attention is Not Only a Weight)
-    direct           what that adds to the chosen token's logit, all that comes later left aside
+    direct           what that adds to the choice's log-probability, to first order, all that comes
+                     later left aside. Not what it adds to the logit: of that, what all tokens share
+                     changes no probability
 
 The logit is a sum over everything that was added to the residual stream, once the last LayerNorm's
 scale is taken as it was: embeddings, each head, each MLP, biases. Source: Elhage et al. 2021, A
@@ -56,24 +58,42 @@ def parts_of(model: GPT, tokens: Tensor) -> Parts:
     return Parts(names=names, values=torch.stack(values), moved=moved)
 
 
-@torch.no_grad()
-def direct(model: GPT, parts: Parts, vectors: Tensor, target: int) -> Tensor:
-    """Return what `vectors` (..., C) in the residual stream add to the logit of `target`: (...).
+def logit_of(model: GPT, target: int) -> Tensor:
+    """Return the direction in which the logit of `target` grows, after the last LayerNorm (C,)."""
+    row: Tensor = model.lm_head.weight[target]
+    return row
 
-    The scale of the last LayerNorm is that of the whole stream. Over all parts, plus
-    `direct_constant`, the sum is the logit.
+
+@torch.no_grad()
+def log_prob_of(model: GPT, parts: Parts, target: int) -> Tensor:
+    """Return the direction in which log p(target) grows at the choice: its gradient there, (C,).
+
+    The row of `target` less the mean of all rows, each weighted by its token's probability.
+    """
+    last = model.transformer.ln_f(parts.values.sum(dim=0))
+    probs = model.lm_head(last).softmax(dim=-1)  # (V,)
+    mean: Tensor = probs @ model.lm_head.weight
+    return logit_of(model, target) - mean
+
+
+@torch.no_grad()
+def direct(model: GPT, parts: Parts, vectors: Tensor, direction: Tensor) -> Tensor:
+    """Return what `vectors` (..., C) in the residual stream add along `direction` (C,): (...).
+
+    `direction` is from `logit_of` or `log_prob_of`, and the scale of the last LayerNorm is that of
+    the whole stream. Over all parts, plus `direct_constant`, the sum along a logit's is the logit.
     """
     norm = model.transformer.ln_f
     scale = (parts.values.sum(dim=0).var(correction=0) + norm.eps).sqrt()
-    row = norm.weight * model.lm_head.weight[target]  # (C,)
+    row = norm.weight * direction  # (C,)
     centred = vectors - vectors.mean(dim=-1, keepdim=True)
     added: Tensor = (centred @ row) / scale
     return added
 
 
-def direct_constant(model: GPT, target: int) -> float:
-    """Return what the last LayerNorm's bias adds to the logit of `target`, whatever the input."""
-    return float(model.transformer.ln_f.bias @ model.lm_head.weight[target])
+def direct_constant(model: GPT, direction: Tensor) -> float:
+    """Return what the last LayerNorm's bias adds along `direction` (C,), whatever the input."""
+    return float(model.transformer.ln_f.bias @ direction)
 
 
 @torch.no_grad()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 from torch import Tensor
 
-from looking_glass.attention.attribution import direct, direct_constant, parts_of
+from looking_glass.attention.attribution import (
+    direct,
+    direct_constant,
+    log_prob_of,
+    logit_of,
+    parts_of,
+)
 from looking_glass.attention.choices import Choices
 from looking_glass.attention.continuation import Continuation
 from looking_glass.attention.interventions import Span, knock_outs, logits_without
@@ -30,9 +37,10 @@ def by_head(
 
 
 def added_by_head(model: GPT, choices: Choices, block: int) -> Tensor:
-    """Return what each head brought from each source to the chosen token's logit: (nh, S)."""
+    """Return what each head brought from each source to the choice, as `direct`: (nh, S)."""
     parts = parts_of(model, choices.contexts[0])
-    return direct(model, parts, parts.moved[block], int(choices.chosen[0])).cpu()
+    towards = log_prob_of(model, parts, int(choices.chosen[0]))
+    return direct(model, parts, parts.moved[block], towards).cpu()
 
 
 def measure_table(
@@ -40,17 +48,21 @@ def measure_table(
 ) -> pd.DataFrame:
     """Return a row per measure: how attention ranks the sources of this choice as it does.
 
-    Spearman's rank correlation over tokens and over words, and the word that caused most.
+    Spearman's rank correlation over tokens and over words, with the effect as it is and, over
+    words, with its size; and the word that caused most: its place `top`, for a sentence may have
+    the same word twice.
     """
     rows = []
     for name in by_token:
         if name != "attention":
-            top = int(by_word[name][0].argmax())
+            top = int(by_word[name][0].nan_to_num(-math.inf).argmax())
             rows.append(
                 {
                     "measure": name,
                     "tokens_correlation": _correlation(by_token, name),
                     "words_correlation": _correlation(by_word, name),
+                    "words_size_correlation": _correlation(by_word, name, size=True),
+                    "top": top,
                     "top_word": words[top],
                     "top_effect": float(by_word[name][0, top]),
                 }
@@ -58,8 +70,9 @@ def measure_table(
     return pd.DataFrame(rows)
 
 
-def _correlation(measured: dict[str, Tensor], name: str) -> float | None:
-    return rank_correlation(measured["attention"][0].tolist(), measured[name][0].tolist())
+def _correlation(measured: dict[str, Tensor], name: str, *, size: bool = False) -> float | None:
+    effects = measured[name][0].abs() if size else measured[name][0]
+    return rank_correlation(measured["attention"][0].tolist(), effects.tolist())
 
 
 def part_table(model: GPT, choices: Choices) -> pd.DataFrame:
@@ -72,9 +85,10 @@ def part_table(model: GPT, choices: Choices) -> pd.DataFrame:
     logits = model(choices.contexts)[0, -1]
     columns = []
     for token in pair:
+        towards = logit_of(model, token)
         known = [
-            *direct(model, parts, parts.values, token).tolist(),
-            direct_constant(model, token),
+            *direct(model, parts, parts.values, towards).tolist(),
+            direct_constant(model, towards),
         ]
         columns.append([*known, float(logits[token]) - sum(known)])
     chosen, second = columns
@@ -88,17 +102,29 @@ def part_table(model: GPT, choices: Choices) -> pd.DataFrame:
 
 
 def provenance_table(sentence: Continuation, text: Tokens, tokenizer: Tokenizer) -> pd.DataFrame:
-    """Return what follows the longest end of the context that the training text holds."""
+    """Return what follows the longest end of the context that the training text holds.
+
+    The most frequent ones, and the model's choice wherever it stands: `rank` says where. `times` is
+    how often the end of the context occurs, `followers` how many different tokens follow it.
+    """
     context = sentence.tokens[: sentence.predicting + 1]
     found = provenance(context, text)
-    rows = list(found.counts.items())[:N_ALTERNATIVES] if found.length else []
+    ranked = list(enumerate(found.counts.items(), start=1)) if found.length else []
+    rows = [
+        (rank, token, times)
+        for rank, (token, times) in ranked
+        if rank <= N_ALTERNATIVES or token == sentence.chosen
+    ]
     return pd.DataFrame(
         {
             "context": tokenizer.decode(context[len(context) - found.length :]),
             "context_tokens": found.length,
-            "next": tokenizer.decode_each([token for token, _ in rows]),
-            "count": [count for _, count in rows],
-            "is_the_choice": [int(token == sentence.chosen) for token, _ in rows],
+            "times": sum(found.counts.values()),
+            "followers": len(found.counts),
+            "rank": [rank for rank, _, _ in rows],
+            "next": tokenizer.decode_each([token for _, token, _ in rows]),
+            "count": [times for _, _, times in rows],
+            "is_the_choice": [int(token == sentence.chosen) for _, token, _ in rows],
         }
     )
 
@@ -116,11 +142,20 @@ def alternatives(logits: Tensor, tokenizer: Tokenizer) -> pd.DataFrame:
 
 
 def removal_table(
-    model: GPT, traced: TracedSentence, blocks: Sequence[int], scope: str, tokenizer: Tokenizer
+    model: GPT,
+    traced: TracedSentence,
+    blocks: Sequence[int],
+    scope: str,
+    tokenizer: Tokenizer,
+    *,
+    every_row: bool = False,
 ) -> pd.DataFrame:
-    """Return the most probable tokens without each word in the attention of `blocks`."""
+    """Return the most probable tokens without each word in the attention of `blocks`.
+
+    Of the choosing position's attention, or of every later one's with `every_row`.
+    """
     context, spans = traced.choices.contexts[0], traced.spans
-    logits = logits_without(model, context, blocks, sources=spans)  # (S, V)
+    logits = logits_without(model, context, blocks, sources=spans, every_row=every_row)  # (S, V)
     tables = []
     for index, word in enumerate(traced.words[: len(spans)]):
         table = alternatives(logits[index].cpu(), tokenizer)

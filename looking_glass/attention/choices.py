@@ -1,4 +1,4 @@
-"""What a model chose after each of many contexts: the choices whose causes are asked for."""
+"""What a model chose after contexts: the choices whose causes are asked for."""
 
 from __future__ import annotations
 
@@ -23,21 +23,6 @@ class Choices:
     log_probs: Tensor  # (N,) nats: of the chosen one
     margins: Tensor  # (N,): chosen logit minus second
     patterns: list[Tensor]  # a block each: the last row, (N, nh, T)
-
-    def chunk(self, n: int) -> list[Choices]:
-        """Return them in at most `n` shares."""
-        shares = torch.arange(len(self.contexts), device=self.contexts.device).chunk(n)
-        return [
-            Choices(
-                contexts=self.contexts[rows],
-                chosen=self.chosen[rows],
-                second=self.second[rows],
-                log_probs=self.log_probs[rows],
-                margins=self.margins[rows],
-                patterns=[pattern[rows] for pattern in self.patterns],
-            )
-            for rows in shares
-        ]
 
 
 @torch.no_grad()

@@ -29,19 +29,22 @@ def logits_without(
     *,
     head: int | None = None,
     sources: Sequence[Span] | None = None,
+    every_row: bool = False,
 ) -> Tensor:
     """Return the last logits of `context` (T,) without each source in `blocks`: (S, V).
 
-    Only the last position loses its attention, in all heads or in one. The sources are every
-    position, or ranges of positions (start, stop). A source that is all there is to attend to
-    leaves nothing: NaN.
+    Only the last position loses its attention, in all heads or in one; with `every_row` no other
+    position attends to the source either, so that nothing of it can be passed on. The sources are
+    every position, or ranges of positions (start, stop). A source that is all there is to attend
+    to leaves nothing: NaN.
     """
     T = len(context)
     spans = sources or single(T)
     heads = 1 if head is None else model.config.n_head
     removed = torch.zeros(len(spans), heads, T, T, dtype=torch.bool, device=model.device)
     for index, (start, stop) in enumerate(spans):
-        removed[index, head or 0, -1, start:stop] = True
+        rows = slice(stop, T) if every_row and stop < T else slice(T - 1, T)
+        removed[index, head or 0, rows, start:stop] = True
     x = model.embed(context).expand(len(spans), -1, -1)
     return last_logits(model, x, dict.fromkeys(blocks, removed))[0]
 
@@ -53,6 +56,7 @@ def knock_outs(
     *,
     head: int | None = None,
     sources: Sequence[Span] | None = None,
+    every_row: bool = False,
 ) -> Tensor:
     """Return the nats that each choice loses without each source, as `logits_without`: (N, S).
 
@@ -60,10 +64,33 @@ def knock_outs(
     """
     effects = []
     for index, context in enumerate(choices.contexts):
-        logits = logits_without(model, context, blocks, head=head, sources=sources)
+        logits = logits_without(
+            model, context, blocks, head=head, sources=sources, every_row=every_row
+        )
         without = logits.log_softmax(dim=-1)[:, choices.chosen[index]]
         effects.append(choices.log_probs[index] - without)
     return torch.stack(effects)
+
+
+@torch.no_grad()
+def all_knock_outs(model: GPT, choices: Choices, sources: Sequence[Span]) -> Tensor:
+    """Return the nats that one choice loses without each source: (L + 2, S).
+
+    In each of the L blocks alone, in all of them, and in all of them and every later row: what
+    `knock_outs` gives one by one, in a single pass.
+    """
+    L, S, T = model.config.n_layer, len(sources), choices.contexts.shape[1]
+    edges = torch.zeros(L, L + 2, S, T, T, dtype=torch.bool, device=model.device)
+    for index, (start, stop) in enumerate(sources):
+        edges[:, L:, index, -1, start:stop] = True
+        edges[:, L + 1, index, stop:, start:stop] = True
+        for block in range(L):
+            edges[block, block, index, -1, start:stop] = True
+    removed = {block: edges[block].view(-1, 1, T, T) for block in range(L)}
+    x = model.embed(choices.contexts).expand((L + 2) * S, -1, -1)
+    logits, _ = last_logits(model, x, removed)
+    without = logits.log_softmax(dim=-1)[:, int(choices.chosen[0])]
+    return (choices.log_probs[0] - without).view(L + 2, S)
 
 
 def replacements(
@@ -72,7 +99,8 @@ def replacements(
     """Return by how much the choice's lead over its best rival shrinks without each source: (N, S).
 
     In logits. The tokens of one source at a time give way to theirs in `matched` (V,). The rival
-    is whichever token is best after that: it need not be the one that was second before.
+    is whichever token is best after that: it need not be the one that was second before. A source
+    that has a token with no stand-in, itself in `matched`, has no number: NaN.
     """
     spans = sources or single(choices.contexts.shape[1])
     effects = []
@@ -84,5 +112,12 @@ def replacements(
         chosen = choices.chosen[index]
         own = logits[:, chosen].clone()
         logits[:, chosen] = -math.inf
-        effects.append(choices.margins[index] - (own - logits.amax(dim=1)))
+        lost = choices.margins[index] - (own - logits.amax(dim=1))
+        effects.append(lost.where(replaceable(context, matched, spans), math.nan))
     return torch.stack(effects)
+
+
+def replaceable(context: Tensor, matched: Tensor, sources: Sequence[Span]) -> Tensor:
+    """Return of each source whether another token stands in for each of its own: (S,), bool."""
+    other = matched[context] != context  # (T,)
+    return torch.stack([other[start:stop].all() for start, stop in sources])

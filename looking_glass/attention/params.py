@@ -17,7 +17,8 @@ class AttentionParams(Section):
 
     prompts: tuple[str, ...] = Field(min_length=1)
     blocks: tuple[BlockName, ...]
-    contexts: int = Field(ge=2)  # of the validation text, over which agreement is measured
+    contexts: int = Field(ge=2)  # of the held-out text, over which explanations are judged
+    context_words: int = Field(ge=2, le=12)  # of each: all 2^n sets of them are tried
     seed: int = Field(ge=0)
 
     @field_validator("blocks")

@@ -15,14 +15,21 @@ from looking_glass.text.tokenizer import Tokenizer
 def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
     """Return for each token the one that replaces it: of its kind, and about as frequent: (V,).
 
-    Only tokens of the training text take part: what the model never met is no fair replacement.
+    Only tokens of the training text stand in: what the model never met is no fair replacement. A
+    token that the text lacks gets the rarest of its kind there. A token that nothing can stand in
+    for stands for itself.
     """
     counts = torch.bincount(
         torch.from_numpy(corpus.train.astype("int64")), minlength=corpus.vocab_size
     )
     kinds = [kind_of(content) for content in tokenizer.token_bytes()]
     matched, seen = torch.arange(corpus.vocab_size), counts.nonzero()[:, 0]
-    matched[seen] = seen[matched_tokens(counts[seen], [kinds[token] for token in seen.tolist()])]
+    if len(seen) > 1:
+        known = [kinds[token] for token in seen.tolist()]
+        matched[seen] = seen[matched_tokens(counts[seen], known)]
+        rarest = {kinds[token]: token for token in _by_count(counts, seen.tolist())}
+        for token in (counts == 0).nonzero()[:, 0].tolist():
+            matched[token] = rarest.get(kinds[token], token)
     return matched
 
 

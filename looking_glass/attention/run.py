@@ -12,10 +12,18 @@ from torch import Tensor
 
 from looking_glass.attention import cause_tables as causes
 from looking_glass.attention import tables
-from looking_glass.attention.agreement import agreement_table, pattern_overlap, sample_contexts
-from looking_glass.attention.choices import Choices, choose
-from looking_glass.attention.measures import in_order, in_shares, measure_block, measure_model
+from looking_glass.attention.agreement import agreement_table, controls
+from looking_glass.attention.contexts import Case, draw_cases, seen_by
+from looking_glass.attention.interventions import single
+from looking_glass.attention.measures import (
+    IN_BLOCK,
+    IN_MODEL,
+    measure,
+    measure_cases,
+    of_block,
+)
 from looking_glass.attention.params import AttentionParams
+from looking_glass.attention.redrawn import redrawn
 from looking_glass.attention.traced import TracedSentence, block_arrays, word_arrays
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams
@@ -26,17 +34,28 @@ Arrays = dict[str, npt.NDArray[Any]]
 Tables = dict[str, pd.DataFrame]
 
 
-def draw_contexts(
-    model: GPT, sentences: Sequence[TracedSentence], text: Tokens, params: AttentionParams
-) -> tuple[Choices, torch.Generator]:
-    """Return the model's choices after contexts drawn from `text`, as long as the first sentence's.
+def draw(
+    model: GPT,
+    tokenizer: Tokenizer,
+    text: Tokens,
+    params: AttentionParams,
+    compute: ComputeParams,
+) -> tuple[list[Case], torch.Generator]:
+    """Return the cases over which explanations are judged: the same ones for every stage.
 
     The generator that drew them goes with them, for whatever chance is asked next.
     """
     generator = torch.Generator().manual_seed(params.seed)
-    length = sentences[0].choices.contexts.shape[1]
-    drawn = sample_contexts(text, params.contexts, length, generator)
-    return choose(model, drawn.to(model.device)), generator
+    cases = draw_cases(
+        model,
+        tokenizer,
+        text,
+        n=params.contexts,
+        n_words=params.context_words,
+        generator=generator,
+        compute=compute,
+    )
+    return cases, generator
 
 
 def choice_tables(
@@ -50,38 +69,50 @@ def choice_tables(
         "blocks": tables.block_table(model, sentence),
         "parts": causes.part_table(model, sentence.choices),
         "provenance": causes.provenance_table(sentence.sentence, corpus.train, tokenizer),
-        "removals": causes.removal_table(model, sentence, everywhere, "all blocks", tokenizer),
+        "removals": pd.concat(
+            [
+                causes.removal_table(model, sentence, everywhere, "all blocks", tokenizer),
+                causes.removal_table(
+                    model, sentence, everywhere, "every row", tokenizer, every_row=True
+                ),
+            ]
+        ),
     }
 
 
 def choice_arrays(
     model: GPT,
     sentences: Sequence[TracedSentence],
-    contexts: Choices,
+    cases: list[Case],
     matched: Tensor,
     compute: ComputeParams,
+    generator: torch.Generator,
 ) -> Arrays:
-    """Return what is measured once for all blocks: of each sentence and of the drawn contexts.
+    """Return what is measured once for all blocks: of each sentence and of the drawn cases.
 
-    Of sentence n: its `tokens` (T,), the arrays of `word_arrays`, and the measures of
-    `measure_model` by token and by word; of the contexts the same measures (N, S).
+    Of sentence n: its `tokens` (T,), the arrays of `word_arrays`, and every measure by token and by
+    word; of the cases every measure by word (N, …), as they are and `redrawn`: those of a model
+    that learned nothing, asked about the same choices.
     """
     found: dict[str, Tensor] = {}
     for number, one in enumerate(sentences, start=1):
         found[f"prompt_{number}.tokens"] = torch.tensor(one.sentence.tokens)
-        for kind, spans in (("token", None), ("word", one.spans)):
-            for name, values in measure_model(model, one.choices, matched, spans).items():
+        for kind, spans in (("token", single(one.case.length)), ("word", one.spans)):
+            for name, values in measure(model, one.choices, spans, matched).items():
                 found[f"prompt_{number}.{kind}.{name}"] = values
         for name, values in word_arrays(model, one).items():
             found[f"prompt_{number}.{name}"] = values
-    measured = in_shares(lambda share: measure_model(model, share, matched), contexts, compute)
+    measured = measure_cases(model, cases, matched, compute)
     found |= {f"contexts.{name}": values for name, values in measured.items()}
+    other = redrawn(model, generator)
+    measured = measure_cases(other, seen_by(other, cases, compute), matched, compute)
+    found |= {f"redrawn.{name}": values for name, values in measured.items()}
     return {name: values.cpu().numpy() for name, values in found.items()}
 
 
 def kept(arrays: Mapping[str, npt.NDArray[Any]], of: str) -> dict[str, Tensor]:
-    """Return the measures that `choice_arrays` made of sentence or contexts `of`, by name."""
-    names = [name for name in arrays if name.startswith(f"{of}.")]
+    """Return the measures that `choice_arrays` made of sentence or cases `of`, by name."""
+    names = [f"{of}.{name}" for name in (*IN_BLOCK, *IN_MODEL)]
     return {name.removeprefix(f"{of}."): torch.from_numpy(arrays[name]) for name in names}
 
 
@@ -95,9 +126,12 @@ def block_tables(
 ) -> Tables:
     """Return every table about one block and one sentence; `once` is from `choice_arrays`."""
     choices, spans = sentence.choices, sentence.spans
-    by_token = in_order(measure_block(model, choices, block), kept(once, f"prompt_{number}.token"))
-    by_word = in_order(
-        measure_block(model, choices, block, spans), kept(once, f"prompt_{number}.word")
+    by_token, by_word = (
+        {
+            name: values[None]
+            for name, values in of_block(kept(once, f"prompt_{number}.{kind}"), block).items()
+        }
+        for kind in ("token", "word")
     )
     tokens = tables.token_table(sentence, block, by_token)
     added = causes.added_by_head(model, choices, block)
@@ -115,31 +149,27 @@ def block_tables(
 
 
 def block_agreement(
-    model: GPT,
-    contexts: Choices,
-    block: int,
-    once: Mapping[str, npt.NDArray[Any]],
-    generator: torch.Generator,
-    compute: ComputeParams,
+    block: int, once: Mapping[str, npt.NDArray[Any]], generator: torch.Generator
 ) -> pd.DataFrame:
-    """Return how a block's attention agrees with its causes over the drawn contexts."""
-    measured = in_shares(lambda share: measure_block(model, share, block), contexts, compute)
-    return agreement_table(in_order(measured, kept(once, "contexts")), generator)
+    """Return how a block's attention agrees with what was measured of the drawn cases."""
+    measured = of_block(kept(once, "contexts"), block)
+    other = torch.from_numpy(once["redrawn.attention"])[:, block]
+    return agreement_table(measured, controls(measured["attention"], other, generator))
 
 
 def block_details(
-    model: GPT,
     block: int,
     explained: Tables,
     trust: pd.DataFrame,
-    contexts: Choices,
-    generator: torch.Generator,
+    cases: list[Case],
+    kept_share: dict[str, float],
 ) -> dict[str, Any]:
-    """Return the block's numbers: of the first sentence, and over the drawn contexts."""
+    """Return the block's numbers: of the first sentence, and over the drawn cases."""
     return {
         "block": block,
-        **tables.metrics(explained["rows"], explained["words"], trust, len(contexts.contexts)),
-        "pattern_kept": pattern_overlap(model, contexts, block, generator),
+        "context_words": len(cases[0].words),
+        **tables.metrics(explained["rows"], explained["words"], trust, len(cases)),
+        "pattern_kept": kept_share,
     }
 
 

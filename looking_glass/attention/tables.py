@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
+from looking_glass.attention.agreement import SIGN, SIZE
 from looking_glass.attention.interventions import knock_outs
 from looking_glass.attention.patterns import entropy, mean_distance
 from looking_glass.attention.traced import SUM_TOLERANCE, TracedSentence
@@ -154,7 +155,12 @@ def metrics(
         **{name: float(means.loc["predicting", name]) for name in names},
         "largest_knock_out": float(words["knock_out"].max()),
         "rank_correlation": {
-            str(row["measure"]): finite(float(row["correlation"])) for _, row in trust.iterrows()
+            kind: {
+                str(row["measure"]): finite(float(row["correlation"]))
+                for _, row in trust[trust["kind"] == kind].iterrows()
+                if row["pattern"] == "attention"
+            }
+            for kind in (SIZE, SIGN)
         },
     }
 
@@ -166,6 +172,6 @@ def summary(name: str, details: dict[str, Any]) -> dict[str, float | None]:
         "mean_distance": details["mean_distance"],
         "on_first_token": details["on_first"],
         "largest_knock_out": details["largest_knock_out"],
-        "correlation_with_knock_out": details["rank_correlation"]["knock_out"],
+        "correlation_with_size_of_knock_out": details["rank_correlation"][SIZE]["knock_out"],
     }
     return {f"{name}_block_{key}": value for key, value in found.items()}

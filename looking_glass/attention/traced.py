@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.attention.choices import Choices, choose
+from looking_glass.attention.contexts import Case
 from looking_glass.attention.continuation import Continuation
 from looking_glass.attention.interventions import Span, knock_outs
 from looking_glass.attention.patterns import trace, word_pattern
@@ -25,6 +26,11 @@ class TracedSentence:
     texts: list[str]  # of its tokens
     patterns: Tensor  # (L, nh, T, T), on the CPU
     choices: Choices  # of one context: all that the choice saw
+
+    @property
+    def case(self) -> Case:
+        """Return the choice with the words that it saw."""
+        return Case(words=self.spans, choices=self.choices)
 
     @property
     def words(self) -> list[str]:

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
-from looking_glass.pipeline.statistics import standard_error
+from looking_glass.pipeline.statistics import grouped_error, standard_error
 from looking_glass.text.corpus import Tokens
 
 CONTEXTS = 256  # read at once, where the last position alone has logits: 51 MB of them
@@ -37,14 +36,25 @@ def context_losses(model: GPT, tokens: Tokens, places: Sequence[int], length: in
     return torch.cat(found).cpu()
 
 
-def loss_without(model: GPT, tokens: Tokens, blocks: Sequence[int], part: Part) -> float:
-    """Return `mean_loss` over `tokens` when what one part of these blocks adds is left out."""
+def losses_without(model: GPT, tokens: Tokens, blocks: Sequence[int], part: Part) -> Tensor:
+    """Return `token_losses` when what one part of these blocks adds is left out: (N,)."""
     with ExitStack() as stack:
         for block in blocks:
             module = getattr(model.transformer.blocks[block], part)
             handle = module.register_forward_hook(lambda _module, _in, out: torch.zeros_like(out))
             stack.callback(handle.remove)
-        return mean_loss(model, tokens)
+        return token_losses(model, tokens)
+
+
+@torch.no_grad()
+def token_losses(model: GPT, tokens: Tokens) -> Tensor:
+    """Return -log p in nats of all of `tokens` but the first, read as `mean_loss` does: (N,)."""
+    ids, T = torch.from_numpy(tokens.astype(np.int64)).to(model.device), model.config.block_size
+    pieces = [ids[start : start + T + 1] for start in range(0, len(ids) - 1, T)]
+    losses = [
+        F.cross_entropy(model(piece[None, :-1])[0], piece[1:], reduction="none") for piece in pieces
+    ]
+    return torch.cat(losses).double().cpu()
 
 
 def context_lengths(block_size: int) -> list[int]:
@@ -82,15 +92,23 @@ def context_table(model: GPT, tokens: Tokens, places: Sequence[int]) -> pd.DataF
 def part_table(model: GPT, tokens: Tokens) -> pd.DataFrame:
     """Return the loss on `tokens` without each block's attention, and without its MLP: nats/token.
 
-    The last row is without any block's attention, and without any block's MLP.
+    The last row is without any block's attention, and without any block's MLP. The errors are the
+    standard errors of the change from the whole model, over blocks of text: none of one block.
     """
-    layers = range(model.config.n_layer)
+    layers, length = range(model.config.n_layer), model.config.block_size
     left_out = {**{str(layer + 1): [layer] for layer in layers}, "all": list(layers)}
-    return pd.DataFrame(
-        {
-            "block": name,
-            "without_attention": loss_without(model, tokens, blocks, "attn"),
-            "without_mlp": loss_without(model, tokens, blocks, "mlp"),
-        }
-        for name, blocks in left_out.items()
-    )
+    whole = token_losses(model, tokens)
+    rows = []
+    for name, blocks in left_out.items():
+        attention = losses_without(model, tokens, blocks, "attn")
+        mlp = losses_without(model, tokens, blocks, "mlp")
+        rows.append(
+            {
+                "block": name,
+                "without_attention": float(attention.mean()),
+                "without_mlp": float(mlp.mean()),
+                "attention_error": grouped_error(attention - whole, length),
+                "mlp_error": grouped_error(mlp - whole, length),
+            }
+        )
+    return pd.DataFrame(rows)

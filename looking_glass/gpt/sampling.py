@@ -23,7 +23,7 @@ ROWS = 8  # distributions worked on at once: as many as a processor's cache hold
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """What is drawn from: the model's distribution, sharpened, and its tail cut off."""
+    """What is drawn from: the model's distribution at a temperature, and its tail cut off."""
 
     temperature: float = 1.0
     top_k: int | None = None

@@ -19,14 +19,13 @@ the second because a concave function lies under its tangents; P takes the mean 
 maximum is where z' points along the gradient (the gap of Frank and Wolfe 1956). Climbing makes
 them meet. A token of few or no occurrences has a short row wᵥ, and so a low ceiling.
 
-Whether v can be the argmax at all is asked of the same function with all logits multiplied by a
-sharpness τ. Where the climb ends at a z whose largest logit is v's, it can. Wherever v's is the
-largest, f is at least -log V at any τ: an upper bound below that proves that it can not be. As τ
+Whether a state makes v the argmax is asked of the same function with all logits multiplied by a
+sharpness τ. Where the climb ends at a z whose largest logit is v's, one does. Wherever v's is the
+largest, f is at least -log V at any τ: an upper bound below that proves that none does. As τ
 grows, one or the other is found.
 
-In the parallel reading the bound is sharp. What the blocks add to an input x is bounded, for each
-begins with a LayerNorm; an input that is long enough goes to the last LayerNorm as it came. So
-x = s z - (its position) for a large s makes the model say v as loudly as any input can.
+These are statements on states, and the upper bound holds for every input. Which inputs lead to the
+best states, `looking_glass.inversion.aiming` says.
 
 Sources: Demeter, Kimmel, Downey 2020, Stolen Probability; Grivas, Bogoychev, Lopez 2022, Low-Rank
 Softmax Can Have Unargmaxable Classes in Theory but Rarely in Practice (who prove it by linear
@@ -55,7 +54,7 @@ class Ceilings:
 
     lower: Tensor  # (n,)
     upper: Tensor  # (n,)
-    can_be_argmax: list[bool | None]  # None: neither was proved
+    can_be_argmax: list[bool | None]  # at some state of the ball; None: neither was shown
     points: Tensor  # (n, C): z that attain `lower`, float64
 
     @property
@@ -190,12 +189,3 @@ def ceilings(model: GPT, tokens: Tensor) -> Ceilings:
         can_be_argmax=[can[index] for index in place.tolist()],
         points=points[place],
     )
-
-
-def loudest_vectors(model: GPT, points: Tensor, length: float = 1e4) -> Tensor:
-    """Return inputs that take the last LayerNorm to `points`, one a position: (n, C) → (1, n, C).
-
-    Nothing is optimised: each is its point made long, less the position that the model adds.
-    """
-    positions = model.transformer.wpe.weight[: len(points)]
-    return (length * points.to(positions) - positions)[None]

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from looking_glass.gpt.model import GPT
 
 NEAREST = 3  # tokens named for each vector
+SAMPLE = 500  # tokens, evenly spaced in the vocabulary, that say what is usual
 
 
 @torch.no_grad()
@@ -31,10 +32,17 @@ def neighbour_distance(model: GPT, tokens: Tensor) -> float:
 def nearest_rows(model: GPT, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Return, for each of `tokens`, the other token whose output row is most alike: two of (n,).
 
-    The second is the cosine of the two rows: at 1 no hidden state could prefer one to the other by
-    their direction.
+    The second is the cosine of the two rows.
     """
     rows = F.normalize(model.lm_head.weight, dim=-1)  # (V, C)
     cosines = rows[tokens] @ rows.t()  # (n, V)
     best = cosines.scatter(1, tokens[:, None], -2.0).max(dim=1)
     return best.indices, best.values
+
+
+@torch.no_grad()
+def usual_row_cosine(model: GPT) -> float:
+    """Return the median cosine of a token's output row with the row most alike to it."""
+    V = len(model.lm_head.weight)
+    tokens = torch.linspace(0, V - 1, min(SAMPLE, V)).round().long()
+    return float(nearest_rows(model, tokens.to(model.device))[1].median())

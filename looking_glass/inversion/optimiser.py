@@ -24,6 +24,7 @@ class Inversion:
     """What optimising found: the vectors, and how every restart got there."""
 
     vectors: Tensor  # (B, k, C), or (B, n, C) for the parallel reading
+    drawn: Tensor  # the same shape: the vectors before the first step
     steps: Tensor  # (checks,): updates made before each check; the last is after all of them
     log_probs: Tensor  # (checks, B, n) nats: of each target token
     largest: Tensor  # (checks, B, n) bool: the target's logit was the largest
@@ -53,9 +54,8 @@ def initial_vectors(
 ) -> Tensor:
     """Return (restarts, k, C) vectors: the mean token embedding plus Gaussian noise.
 
-    The noise has the embeddings' own standard deviation in each channel, times `noise`. Vectors
-    longer than embeddings drown what the blocks add to them, and so come nearer to the ceiling;
-    `benchmarks/inversion.py` compares.
+    The noise has the embeddings' own standard deviation in each channel, times `noise`;
+    `benchmarks/inversion.py` compares several.
     """
     embeddings = model.transformer.wte.weight
     mean, std = embeddings.mean(dim=0), embeddings.std(dim=0)  # (C,), (C,)
@@ -74,10 +74,11 @@ def invert(
 ) -> Inversion:
     """Minimise the mean cross-entropy of `target` (n,) over `vectors`; the model stays as it is.
 
-    Adam with a rate that falls to zero along a cosine. It goes on past the first exact match,
-    which has no margin yet. Every `CHECK_EVERY` steps, and at the end, the whole vocabulary is
-    computed; in between only its `Shortlist`, three quarters of the work being the output layer.
+    Adam with a rate that falls to zero along a cosine. It goes on past the first exact match. Every
+    `CHECK_EVERY` steps, and at the end, the whole vocabulary is computed; in between only its
+    `Shortlist`, three quarters of the work being the output layer.
     """
+    drawn = vectors.detach().cpu()
     vectors = vectors.detach().clone().requires_grad_(True)
     optimizer = torch.optim.Adam([vectors], lr=params.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, params.steps)
@@ -97,6 +98,7 @@ def invert(
     found.append(Shortlist(model, hidden, target))
     return Inversion(
         vectors=vectors.detach().cpu(),
+        drawn=drawn,
         steps=torch.tensor(checks),
         log_probs=torch.stack([shortlist.log_probs.cpu() for shortlist in found]),
         largest=torch.stack([shortlist.largest.cpu() for shortlist in found]),

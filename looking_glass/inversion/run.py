@@ -14,10 +14,15 @@ from tqdm import tqdm
 
 from looking_glass.gpt.model import GPT
 from looking_glass.inversion import robustness, tables
-from looking_glass.inversion.ceiling import ceilings, loudest_vectors
+from looking_glass.inversion.aiming import aim
+from looking_glass.inversion.ceiling import ceilings
 from looking_glass.inversion.inverted import Inverted, best_restart
 from looking_glass.inversion.judging import judge
-from looking_glass.inversion.neighbours import nearest_tokens, neighbour_distance
+from looking_glass.inversion.neighbours import (
+    nearest_tokens,
+    neighbour_distance,
+    usual_row_cosine,
+)
 from looking_glass.inversion.optimiser import Inversion, initial_vectors, invert
 from looking_glass.inversion.params import InvertParams, ReadingParams
 from looking_glass.inversion.readings import PARALLEL, Reading, check_fits, readings_of
@@ -149,7 +154,8 @@ def all_tables(
         sorted({PARALLEL, max(first.found)}),
         compute,
     )
-    targets = [tables.target_table(model, tokenizer, one, counts) for one in sentences]
+    usual = usual_row_cosine(model)
+    targets = [tables.target_table(model, tokenizer, one, counts, usual) for one in sentences]
     texts = tokenizer.decode_each(first.tokens)
     return {
         "frontier": tables.frontier_table(sentences),
@@ -167,14 +173,19 @@ def all_tables(
 def reply_table(
     model: GPT, tokenizer: Tokenizer, sentence: Inverted, reading: Reading, params: InvertParams
 ) -> pd.DataFrame:
-    """Return what the model says when fed real tokens: the vectors' nearest, and searched ones."""
+    """Return what the model says when fed real tokens: nearest to the vectors, searched, and drawn.
+
+    Those drawn at random say what chance gives.
+    """
     target, parallel = torch.tensor(sentence.tokens, device=model.device), reading.parallel
     vectors = sentence.found[reading].vectors[best_restart(sentence.verdicts[reading])]
     nearest = nearest_tokens(model, vectors)[0][:, 0]
     generator = torch.Generator().manual_seed(params.seed + reading.prefix)
     found = search(model, target, nearest, params.search, parallel=parallel, generator=generator)
+    drawn = torch.randint(tokenizer.vocab_size - 1, (len(nearest),), generator=generator)
+    sources = {"nearest": nearest, "searched": found.tokens, "drawn": drawn.to(nearest)}
     rows: list[dict[str, Any]] = []
-    for source, tokens in (("nearest", nearest), ("searched", found.tokens)):
+    for source, tokens in sources.items():
         reply = judge(model, target, model.embed(tokens)[None], parallel=parallel)
         rows.append(
             {
@@ -190,15 +201,20 @@ def reply_table(
 
 
 def ceiling_of(model: GPT, sentence: Inverted) -> dict[str, Any]:
-    """Return what no input can do better, and what vectors made from the proof reach."""
+    """Return what no input can do better, and what vectors aimed at the best states reach."""
     target, limit = torch.tensor(sentence.tokens, device=model.device), sentence.ceilings
-    loudest = judge(model, target, loudest_vectors(model, limit.points), parallel=True)
+    aimed = aim(model, limit.points)
+    verdict = judge(model, target, aimed.vectors, parallel=True)
     return {
         "lowest_possible_loss": limit.lowest_loss,
         "largest_gap_between_bounds": float((limit.upper - limit.lower).max()),
-        "loudest_vectors_loss": -float(loudest.log_probs.mean()),
-        "loudest_vectors_exact": bool(loudest.exact[0]),
+        "best_states_loss": -float(limit.lower.mean()),
+        "best_states_inside": aimed.inside,
+        "inside_solved": aimed.solved,
+        "aimed_loss": -float(verdict.log_probs.mean()),
+        "aimed_right": int(verdict.correct[0].sum()),
         "tokens_that_can_be_argmax": sum(can is True for can in limit.can_be_argmax),
+        "tokens_that_cannot_be_argmax": sum(can is False for can in limit.can_be_argmax),
     }
 
 

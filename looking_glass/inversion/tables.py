@@ -23,9 +23,13 @@ YES_NO = {True: "yes", False: "no", None: "not decided"}
 
 
 def summary(inversion: Inversion, verdict: Verdict) -> dict[str, Any]:
-    """Return one reading's metrics, over all its restarts."""
+    """Return one reading's metrics, over all its restarts.
+
+    `drawn_loss` is that of the vectors before the first step: what chance gives.
+    """
     reached = inversion.first_exact_step[inversion.first_exact_step >= 0]
     return {
+        "drawn_loss": float(inversion.losses[0].mean()),
         "exact_rate": float(verdict.exact.float().mean()),
         "token_accuracy": float(verdict.correct.float().mean()),
         "loss": -float(verdict.log_probs.mean()),
@@ -149,11 +153,16 @@ def restart_table(sentence: Inverted, tokenizer: Tokenizer) -> pd.DataFrame:
 
 
 def target_table(
-    model: GPT, tokenizer: Tokenizer, sentence: Inverted, counts: np.ndarray[Any, Any]
+    model: GPT,
+    tokenizer: Tokenizer,
+    sentence: Inverted,
+    counts: np.ndarray[Any, Any],
+    usual_cosine: float,
 ) -> pd.DataFrame:
     """Return a row per target token: what could be reached, what was, and what stands in the way.
 
-    `counts` (V,) are the occurrences of each token in the training text. Probabilities are those of
+    `counts` (V,) are the occurrences of each token in the training text; `usual_cosine` is what
+    `nearest_row_cosine` is for a token in the middle of the vocabulary. Probabilities are those of
     each reading's best restart; `unaided` is after the sentence's own true tokens, of which the
     first has none; a step is when the token was first the argmax in that restart, or -1.
     """
@@ -175,6 +184,7 @@ def target_table(
             "output_row_norm": model.lm_head.weight[target].norm(dim=1).tolist(),
             "nearest_row": tokenizer.decode_each(nearest.tolist()),
             "nearest_row_cosine": cosine.tolist(),
+            "usual_row_cosine": usual_cosine,
             "ceiling": ceilings.upper.exp().tolist(),
             "ceiling_lower": ceilings.lower.tolist(),
             "ceiling_upper": ceilings.upper.tolist(),
@@ -193,12 +203,16 @@ def target_table(
 def word_table(model: GPT, tokenizer: Tokenizer, sentence: Inverted, scale: float) -> pd.DataFrame:
     """Return a row per vector of each reading's best restart: the nearest tokens, and how near.
 
-    `distance` is in units of `scale`, the median distance between neighbours among the embeddings.
+    `distance` is in units of `scale`, the median distance between neighbours among the embeddings;
+    `drawn_distance` and `drawn_nearest` are of the vector before the first step.
     """
     rows: list[dict[str, Any]] = []
     for reading, verdict in sentence.verdicts.items():
-        vectors = sentence.found[reading].vectors[best_restart(verdict)]
+        best = best_restart(verdict)
+        vectors = sentence.found[reading].vectors[best]
         ids, distances = nearest_tokens(model, vectors)
+        before, far = nearest_tokens(model, sentence.found[reading].drawn[best])
+        drawn = tokenizer.decode_each(before[:, 0].tolist())
         for position, near in enumerate(ids):
             named = dict(enumerate(tokenizer.decode_each(near.tolist()), start=1))
             rows.append(
@@ -207,6 +221,8 @@ def word_table(model: GPT, tokenizer: Tokenizer, sentence: Inverted, scale: floa
                     "vector": position,
                     "norm": float(vectors[position].norm()),
                     "distance": float(distances[position, 0]) / scale,
+                    "drawn_distance": float(far[position, 0]) / scale,
+                    "drawn_nearest": drawn[position],
                     **{f"nearest_{place}": text for place, text in named.items()},
                 }
             )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +15,11 @@ from looking_glass.gpt.decoding import Drawn, draw_sentences
 from looking_glass.gpt.model import GPT
 from looking_glass.gpt.sampling import DIGITS
 from looking_glass.likelihood import tables
-from looking_glass.likelihood.calibration import expected_calibration_error, reliability
+from looking_glass.likelihood.calibration import (
+    error_by_chance,
+    expected_calibration_error,
+    reliability,
+)
 from looking_glass.likelihood.params import LogprobParams
 from looking_glass.likelihood.scores import Scores, score, total, word_starters
 from looking_glass.likelihood.sentences import (
@@ -27,13 +32,14 @@ from looking_glass.likelihood.sentences import (
     users_sentences,
 )
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
+from looking_glass.pipeline.statistics import grouped_error
 from looking_glass.text.corpus import Corpus, Tokens
 from looking_glass.text.tokenizer import Tokenizer
 
 SHOWN = 12  # sampled sentences that are compared with the book
 SHARE = 250  # sentences drawn side by side: the more, the fewer passes over the output layer
 RESCORED_WITHIN = 1e-5  # nats a token between recording while drawing and scoring afterwards
-Score = Callable[[Sequence[int], Sequence[int]], Scores]  # of a context, and of what follows it
+CALIBRATED = 200  # models that are right as often as they say, to see what chance makes of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +59,10 @@ def sample_and_score(
     prompt = prompt_tokens(tokenizer, params, model.config.block_size)
     yours = users_sentences(tokenizer, params)
 
-    def scores_of(context: Sequence[int], tokens: Sequence[int]) -> Scores:
-        return score(model, context, tokens, stride=params.stride, begins_word=begins_word)
+    def scores_of(
+        context: Sequence[int], tokens: Sequence[int], stride: int = params.stride
+    ) -> Scores:
+        return score(model, context, tokens, stride=stride, begins_word=begins_word)
 
     generator = torch.Generator().manual_seed(params.seed)
     size = (params.samples, params.max_tokens, DIGITS)
@@ -74,7 +82,9 @@ def sample_and_score(
     )
     # Drawn on after its end, with the same numbers: long enough to show what a product comes to.
     (whole,) = draw_as_asked(model, tokenizer, prompt, uniforms[:1], params, past_the_end=True)
-    bins, calibration = calibrate(scores_of, corpus.val, params)
+    held, block_size = corpus.val.tolist(), model.config.block_size
+    window, blocks = (scores_of(held[:1], held[1:], n) for n in (params.stride, block_size))
+    bins, calibration = calibrate(window, blocks, params, block_size)
     after_space = params.prompt[-1:].isspace()
     words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
     return Likelihoods(
@@ -89,29 +99,43 @@ def sample_and_score(
         },
         details={
             "tokens": len(sampled.tokens),
+            "vocab_size": model.config.vocab_size,
+            "even_nats": math.log(model.config.vocab_size),  # a token, were all as probable
             "unscored_prompt_tokens": len(prompt),
             **asdict(total(own.log_probs, tokenizer.n_bytes(sampled.tokens))),
             "sampling_nats": float(samples["sampling_nats"].iloc[0]),
             "samples": tables.sample_metrics(samples),
             "calibration": calibration,
+            "copied": tables.copied_shares(drawn[:SHOWN], tokenizer, corpus),
         },
         sentence=tokenizer.decode(sampled.tokens),
     )
 
 
 def calibrate(
-    scores_of: Score, text: Tokens, params: LogprobParams
+    window: Scores, blocks: Scores, params: LogprobParams, block_size: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return how often the first choice was right over `text`: by bins, and in all."""
-    tokens = text.tolist()
-    scores = scores_of(tokens[:1], tokens[1:])
-    bins = reliability(scores.largest.exp(), scores.ranks == 1, params.bins)
+    """Return how often the first choice was right over a text: by bins, and in all.
+
+    `window` are the text's scores as the moved window reads it, `blocks` as blocks do that do not
+    overlap. A standard error is over runs of a block's length; None of fewer than two.
+    """
+    confidence, right = window.largest.double().exp(), window.ranks == 1
+    bins = reliability(confidence, right, params.bins)
+    change = blocks.log_probs.double() - window.log_probs.double()
+    generator = torch.Generator().manual_seed(params.seed)
+    chance, most = error_by_chance(confidence, params.bins, draws=CALIBRATED, generator=generator)
     return bins, {
-        "tokens": len(tokens) - 1,
-        "nats_per_token": -float(scores.log_probs.double().mean()),
-        "accuracy": float((scores.ranks == 1).double().mean()),
-        "confidence": float(scores.largest.double().exp().mean()),
+        "tokens": len(right),
+        "nats_per_token": -float(window.log_probs.double().mean()),
+        "window_change": float(change.mean()),
+        "window_change_error": grouped_error(change, block_size),
+        "accuracy": float(right.double().mean()),
+        "confidence": float(confidence.mean()),
+        "gap_error": grouped_error(confidence - right.double(), block_size),
         "expected_calibration_error": expected_calibration_error(bins),
+        "calibration_error_by_chance": chance,
+        "calibration_error_by_chance_95": most,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,9 +14,11 @@ from looking_glass.gpt.decoding import Drawn
 from looking_glass.likelihood.scores import Scores, naive_product, total, word_surprisals
 from looking_glass.likelihood.sentences import Sentence, sentence_length
 from looking_glass.pipeline.statistics import standard_error
-from looking_glass.text.corpus import Tokens
+from looking_glass.text.corpus import Corpus, Tokens
 from looking_glass.text.overlap import run_lengths
 from looking_glass.text.tokenizer import Tokenizer
+
+COPIED = 5  # tokens: of a run of the training text, from where on the report marks it at first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +141,28 @@ def verbatim_table(drawn: Sequence[Drawn], tokenizer: Tokenizer, text: Tokens) -
             )
         )
     return pd.concat(tables)
+
+
+def copied_shares(drawn: Sequence[Drawn], tokenizer: Tokenizer, corpus: Corpus) -> dict[str, float]:
+    """Return what share of some sampled sentences' tokens lies in runs of the training text.
+
+    Beside it that of the held-out text, cut into pieces of the same lengths, time and again.
+    """
+    sampled = [
+        one.tokens[: max(1, sentence_length(tokenizer.decode_each(one.tokens)))] for one in drawn
+    ]
+    rest, pieces = corpus.val.tolist(), []
+    for like in itertools.cycle(sampled):
+        if len(rest) < len(like):
+            break
+        pieces.append(rest[: len(like)])
+        rest = rest[len(like) :]
+
+    def share(texts: Sequence[Sequence[int]]) -> float:
+        runs = [run for text in texts for run in run_lengths(text, corpus.train)]
+        return sum(run >= COPIED for run in runs) / len(runs) if runs else 0.0
+
+    return {"run": COPIED, "sampled": share(sampled), "held_out": share(pieces)}
 
 
 def sample_metrics(table: pd.DataFrame) -> dict[str, Any]:

@@ -25,5 +25,6 @@ def run_stage(main: Callable[[], None]) -> None:
     except InputError as error:
         sys.exit("error: " + " ".join(str(error).split()))
     except KeyboardInterrupt:
-        print("interrupted: nothing was kept", file=sys.stderr)
+        # What a stage writes is whole or absent, and `train` has saved its state: see `Scratch`.
+        print("interrupted: the stage is unfinished, run it again", file=sys.stderr)
         sys.exit(130)

@@ -16,9 +16,12 @@ CONFIDENCE = 1.96  # standard errors to each side: 95 %
 def rank_correlations(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     """Return Spearman's correlation of each row: (N, S) twice → (N,); NaN where one is flat.
 
-    Equal values share the mean of their ranks.
+    Equal values share the mean of their ranks. A place where either has no number is left out of
+    both.
     """
-    ranks = [pd.DataFrame(np.asarray(values)).rank(axis=1) for values in (a, b)]
+    arrays = [np.asarray(values, dtype=np.float64) for values in (a, b)]
+    known = np.isfinite(arrays[0]) & np.isfinite(arrays[1])
+    ranks = [pd.DataFrame(np.where(known, values, np.nan)).rank(axis=1) for values in arrays]
     found: Array = np.asarray(ranks[0].corrwith(ranks[1], axis=1), dtype=np.float64)
     return found
 
@@ -46,6 +49,17 @@ def standard_error(values: npt.ArrayLike) -> float:
     """Return the standard error of the mean of independent values; 0 of a single one."""
     array = np.asarray(values, dtype=np.float64)
     return float(array.std(ddof=1)) / math.sqrt(len(array)) if len(array) > 1 else 0.0
+
+
+def grouped_error(values: npt.ArrayLike, length: int) -> float | None:
+    """Return the standard error of the mean of values in order, of which neighbours are alike.
+
+    It is that of the means of runs of `length`, taken as independent; a rest shorter than that is
+    left out. Of fewer than two runs there is none.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    runs = array[: len(array) // length * length].reshape(-1, length).mean(axis=1)
+    return standard_error(runs) if len(runs) > 1 else None
 
 
 def wilson_interval(share: float, n: int) -> tuple[float, float]:

@@ -44,10 +44,11 @@ class Choice:
         return self.measures.set_index("measure").loc[name]
 
     @property
-    def correlation(self) -> float | None:
-        """Return how attention ranks the words as their removal from the block does."""
-        found = float(self.measure("knock_out")["words_correlation"])
-        return found if math.isfinite(found) else None
+    def correlations(self) -> dict[str, tuple[float | None, float | None]]:
+        """Return of each measure how attention ranks the words as its size does, and as it does."""
+        table = self.measures.set_index("measure")
+        pairs = table[["words_size_correlation", "words_correlation"]].itertuples()
+        return {str(name): (_finite(size), _finite(sign)) for name, size, sign in pairs}
 
     @property
     def largest_knock_out(self) -> float:
@@ -124,6 +125,10 @@ class Results:
             "ceiling": self.table("invert/ceiling").to_dict("records")[0],
             "readings": {row["reading"]: _found_in(row) for row in rows},
         }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _found_in(row: dict[Any, Any]) -> dict[str, Any]:

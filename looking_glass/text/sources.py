@@ -19,7 +19,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class PackageSource(Section):
-    """A file in a distribution on the package index that pip uses (PIP_INDEX_URL, when set)."""
+    """A file in a distribution on the package index: PIP_INDEX_URL where that is set, else PyPI."""
 
     project: str
     filename: str  # the sdist or wheel: unpacked, never installed, no code of it run

@@ -10,8 +10,9 @@ from looking_glass.gpt.evaluation import (
     context_lengths,
     context_losses,
     context_table,
-    loss_without,
+    losses_without,
     part_table,
+    token_losses,
 )
 from looking_glass.gpt.loss import mean_loss
 from tests.helpers.models import make_model
@@ -50,8 +51,8 @@ def test_the_table_pairs_the_same_tokens() -> None:
 def test_leaving_a_part_out_is_adding_nothing_and_is_undone() -> None:
     model = make_model()
     before = mean_loss(model, TEXT)
-    assert loss_without(model, TEXT, [], "attn") == before
-    without = loss_without(model, TEXT, [0, 1], "attn")
+    assert float(losses_without(model, TEXT, [], "attn").mean()) == pytest.approx(before, rel=1e-6)
+    without = float(losses_without(model, TEXT, [0, 1], "attn").mean())
     assert mean_loss(model, TEXT) == before
     for block in model.transformer.blocks:
         block.attn.c_proj.weight.zero_()
@@ -61,6 +62,10 @@ def test_leaving_a_part_out_is_adding_nothing_and_is_undone() -> None:
 
 
 def test_parts_have_a_row_a_block_and_one_for_all() -> None:
-    table = part_table(make_model(n_layer=3), TEXT)
+    model = make_model(n_layer=3)
+    table = part_table(model, TEXT)
     assert table["block"].tolist() == ["1", "2", "3", "all"]
     assert table.notna().all().all()
+    change = losses_without(model, TEXT, [1], "mlp") - token_losses(model, TEXT)
+    runs = change[:48].view(3, 16).mean(dim=1)
+    assert table["mlp_error"].iloc[1] == pytest.approx(float(runs.std()) / 3**0.5)

@@ -21,6 +21,16 @@ def make_model(**changes: int | float | bool) -> GPT:
     return model.eval()
 
 
+def planted(rows: list[list[float]], shift: float = 0.0) -> GPT:
+    """Return a model with these output rows and a last LayerNorm that only adds `shift`."""
+    model = make_model(vocab_size=len(rows), n_embd=len(rows[0]), n_head=1)
+    with torch.no_grad():
+        model.lm_head.weight.copy_(torch.tensor(rows))
+        model.transformer.ln_f.weight.fill_(1)
+        model.transformer.ln_f.bias.fill_(shift)
+    return model
+
+
 def numbers(n: int, length: int, seed: int = 1) -> Tensor:
     """Return uniform numbers for `n` sentences of so many draws: (n, length, DIGITS)."""
     generator = torch.Generator().manual_seed(seed)

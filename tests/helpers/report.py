@@ -19,6 +19,7 @@ TOKENS = pd.DataFrame(
         "count": [30, 0],
         "nearest_row": [" you", " was"],
         "nearest_row_cosine": [0.5, 0.9],
+        "usual_row_cosine": 0.6,
         "ceiling": [0.9, 0.004],
         "unaided": [float("nan"), 0.0001],
         "unaided_rank": [float("nan"), 4321],

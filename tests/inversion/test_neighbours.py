@@ -9,6 +9,7 @@ from looking_glass.inversion.neighbours import (
     nearest_rows,
     nearest_tokens,
     neighbour_distance,
+    usual_row_cosine,
 )
 from tests.helpers.models import make_model
 
@@ -34,3 +35,10 @@ def test_the_nearest_embeddings_by_hand() -> None:
     # To the next one: 5, 5, √40 and 5.
     assert neighbour_distance(model, torch.arange(4)) == pytest.approx(5)
     assert neighbour_distance(model, torch.tensor([2])) == pytest.approx(40**0.5)
+
+
+def test_the_usual_cosine_is_the_median_over_tokens() -> None:
+    model = make_model(vocab_size=3, n_embd=2, n_head=1)
+    model.lm_head.weight.copy_(torch.tensor([[1.0, 0], [1, 1], [0, -1]]))
+    # To the row most alike: √½, √½ and 0.
+    assert usual_row_cosine(model) == pytest.approx(0.5**0.5)

@@ -20,6 +20,7 @@ def found(log_probs: list[list[list[float]]], largest: list[list[list[int]]]) ->
     values = torch.tensor(log_probs)
     return Inversion(
         vectors=torch.zeros(values.shape[1], 2, 4),
+        drawn=torch.zeros(values.shape[1], 2, 4),
         steps=torch.tensor([0, 20, 30][: len(values)]),
         log_probs=values,
         largest=torch.tensor(largest).bool(),
@@ -47,6 +48,7 @@ VERDICT = verdict([[1, 1], [0, 1]], [[-1.0, -1.0], [-3.0, -1.0]])
 
 def test_a_reading_is_summed_up_over_its_restarts() -> None:
     assert tables.summary(INVERSION, VERDICT) == {
+        "drawn_loss": 3.5,
         "exact_rate": 0.5,
         "token_accuracy": 0.75,
         "loss": 1.5,

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from looking_glass.likelihood.calibration import expected_calibration_error, reliability
+from looking_glass.likelihood.calibration import (
+    error_by_chance,
+    expected_calibration_error,
+    reliability,
+)
 
 
 def test_bins_by_hand() -> None:
@@ -29,3 +33,14 @@ def test_one_that_is_right_as_often_as_it_says_lies_on_the_diagonal() -> None:
     inside = (table["low"] <= table["confidence"]) & (table["confidence"] <= table["high"])
     assert inside.sum() >= 8
     assert expected_calibration_error(reliability(confidence, ~correct, 10)) > 0.4
+
+
+def test_chance_makes_an_error_of_a_perfect_model_too() -> None:
+    generator = torch.Generator().manual_seed(1)
+    confidence = torch.full((100,), 0.5)
+    mean, most = error_by_chance(confidence, 10, draws=2000, generator=generator)
+    # Of one bin: the mean of |right - 50| / 100, right being binomial: √(2 / π) · 5 / 100.
+    assert mean == pytest.approx(0.0399, abs=0.002)
+    assert most == pytest.approx(0.1, abs=0.011)
+    sure = error_by_chance(torch.ones(50), 10, draws=20, generator=generator)
+    assert sure == (0.0, 0.0)

@@ -11,6 +11,7 @@ from looking_glass.gpt.decoding import Drawn
 from looking_glass.likelihood import tables
 from looking_glass.likelihood.scores import score
 from looking_glass.likelihood.sentences import Sentence
+from looking_glass.text.corpus import Corpus
 from looking_glass.text.tokenizer import Tokenizer
 from tests.helpers.models import make_model
 
@@ -95,6 +96,22 @@ def test_of_what_was_drawn_the_sentence_alone_is_counted(tokenizer: Tokenizer) -
     text = np.array([5, *tokens[:2], 6, *tokens[2:]], dtype=np.uint16)
     runs = tables.verbatim_table([one], tokenizer, text)["run"].tolist()
     assert runs == [2, 2, 1], "what follows the sentence makes its runs no longer"
+
+
+def test_what_is_copied_stands_beside_what_the_book_shares_with_itself(
+    tokenizer: Tokenizer,
+) -> None:
+    sentence = tokenizer.encode(" One two three four five six seven.")
+    values = -torch.ones(len(sentence), dtype=torch.float64)
+    one = Drawn(tokens=sentence, log_probs=values, sampling_log_probs=values, entropies=values)
+    n = len(sentence)
+    train = np.array([7, *sentence[:5], 7, *sentence[:4]], dtype=np.uint16)
+    val = np.array([9] * n + sentence[:4] + [9] * (n - 4) + [9], dtype=np.uint16)
+    corpus = Corpus(train=train, val=val, vocab_size=50_257, val_bytes=1)
+    found = tables.copied_shares([one], tokenizer, corpus)
+    assert found == {"run": 5, "sampled": pytest.approx(5 / n), "held_out": 0.0}
+    corpus = Corpus(train=train, val=val[:3], vocab_size=50_257, val_bytes=1)
+    assert tables.copied_shares([one], tokenizer, corpus)["held_out"] == 0.0, "too short a text"
 
 
 def test_the_product_falls_to_zero_and_the_sum_does_not() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from looking_glass.pipeline.statistics import (
     finite,
+    grouped_error,
     mean_interval,
     rank_correlation,
     rank_correlations,
@@ -70,6 +71,14 @@ def test_nineteen_intervals_of_twenty_hold_the_truth() -> None:
     assert 0.92 < np.mean([low < 3 < high for _, low, high in means]) < 0.98
     shares = [wilson_interval(rng.binomial(40, 0.1) / 40, 40) for _ in range(1000)]
     assert 0.92 < np.mean([low < 0.1 < high for low, high in shares]) < 0.98
+
+
+def test_the_error_of_runs_takes_neighbours_for_one() -> None:
+    # Runs of two: means 1 and 3, and a rest of one that is left out.
+    assert grouped_error([1.0, 1.0, 3.0, 3.0, 9.0], 2) == pytest.approx(1.0)
+    assert grouped_error([1.0, 1.0, 3.0], 2) is None, "one run"
+    alike = np.repeat(np.random.default_rng(0).normal(size=200), 5)
+    assert grouped_error(alike, 5) == pytest.approx(1 / math.sqrt(200), rel=0.15)
 
 
 def test_wilsons_interval_stays_between_0_and_1() -> None:

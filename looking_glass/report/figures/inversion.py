@@ -19,7 +19,7 @@ from looking_glass.report.readings import PARALLEL, Readings
 def inversion_loss(
     table: pd.DataFrame, readings: Readings, lowest: float, colors: Colors
 ) -> Figure:
-    """Draw each reading's loss over steps and the `lowest` possible one; prefixes are shaded."""
+    """Draw each reading's loss over steps and the `lowest` proved one; prefixes are shaded."""
     figure, axes = figure_of(7, 4.2)
     prefixes = [name for name in readings.prefixes if name in table]
     for name in [PARALLEL, *prefixes]:
@@ -30,7 +30,7 @@ def inversion_loss(
             style = {"color": colors.secondary, "alpha": 0.35 + 0.65 * place}
         reached = table[["step", name]].dropna()
         axes.plot(reached["step"], reached[name], label=readings.label(name), **style)
-    axes.axhline(lowest, color=colors.muted, linestyle="--", label="lowest possible")
+    axes.axhline(lowest, color=colors.muted, linestyle="--", label="proved bound")
     axes.set(
         title="Learning input vectors that make the frozen model say the sentence",
         xlabel="optimisation step",

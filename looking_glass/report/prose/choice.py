@@ -2,103 +2,125 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from looking_glass.report.measures import BY_KEY
 from looking_glass.report.prose.phrases import count, listed, nats, percent, quoted, visible
 from looking_glass.report.results import Choice
 
-# From this rank correlation on, attention and the effect of removing it are said to agree: with ten
-# words, no more than one pair of unrelated rankings in twenty comes so close, in either direction.
-AGREEMENT = 0.65
+WORDS = 10
+# With ten words, one pair of unrelated rankings in twenty has a rank correlation that is as far
+# from 0, in either direction. Source: tables of Spearman's coefficient, n = 10, two-sided.
+UNRELATED = 0.65
+MOST_FREQUENT = 5  # of what follows a context in the training text: so many are named
 
 
 def explain_choice(choice: Choice) -> list[str]:
-    """Return sentences on why the model chose the 11th word, as far as this block shows it."""
-    seen = choice.words.dropna(subset="knock_out").reset_index(drop=True)
+    """Return sentences on what this block looked at when the 11th word was chosen, and its cost."""
+    seen = choice.words.dropna(subset="knock_out")
     by_attention = seen.sort_values("predicting_row", ascending=False, kind="stable")
     by_effect = seen.sort_values("knock_out", ascending=False, kind="stable")
-    top, strongest = by_attention.iloc[0], by_effect.iloc[0]
     second = choice.alternatives.iloc[1]
-    sentences = [
+    words = seen["text"].tolist()
+    return [
         f"After “{quoted(seen['text'])}” the model gave its choice, "
         f"“{visible(choice.alternatives['text'].iloc[0])}”, a probability of "
         f"{percent(choice.alternatives['probability'].iloc[0])}; the next best was "
         f"“{visible(second['text'])}” with {percent(second['probability'])}.",
-        f"At that step the {choice.block} block attended most to “{top['text']}” "
-        f"({percent(top['predicting_row'])} of the row, mean over heads), then to "
-        f"{also_attended(by_attention)}.",
+        f"At that step the {choice.block} block attended most to "
+        f"{placed(words, int(by_attention.index[0]))} "
+        f"({percent(by_attention['predicting_row'].iloc[0])} of the row, mean over heads), then to "
+        f"{also_attended(by_attention, words)}; even attention to all tokens would give each "
+        f"{percent(math.exp(-choice.number('largest_entropy')))}.",
+        explain_effect(by_attention.iloc[0], by_effect.iloc[0], words),
+        agreement(choice.correlations["knock_out"], len(seen)),
+        explain_measures(choice.measures, words),
     ]
-    sentences.append(explain_effect(top, strongest))
-    sentences.append(agreement(choice.correlation, len(seen)))
-    sentences.append(explain_measures(choice.measures))
-    return sentences
 
 
-def explain_effect(top: pd.Series, strongest: pd.Series) -> str:
-    """Return a sentence on removing the word attended to most, and the one that mattered most."""
-    lost = f"“{strongest['text']}” ({nats(strongest['knock_out'])})"
+def placed(words: list[str], place: int) -> str:
+    """Return a word in quotes, with its place where the words have it more than once."""
+    text = f"“{words[place]}”"
+    return f"{text} (word {place + 1})" if words.count(words[place]) > 1 else text
+
+
+def explain_effect(top: pd.Series, strongest: pd.Series, words: list[str]) -> str:
+    """Return a sentence on removing the word attended to most, and the one whose loss costs most.
+
+    Both are rows of the table of words, by whose index they are told apart.
+    """
+    most = placed(words, int(strongest.name))
     if strongest["knock_out"] <= 0:
         return (
-            "Removing this block's attention to any one word made the choice no less probable: "
-            "none of these words is why the model chose it, as far as this block goes."
+            "Removing any one word from this block's choosing row made the choice no less "
+            "probable: it owes none of them anything here, as far as one at a time can tell."
         )
-    if strongest["text"] == top["text"]:
+    if strongest.name == top.name:
         return (
-            f"Removing this block's attention to {lost} cost the choice more log-probability than "
-            "for any other word: what it looked at most is also what mattered most here."
+            f"Of all words, removing {most} from this block's choosing row costs the choice most, "
+            f"{nats(strongest['knock_out'])}: the one that it attended to most."
         )
-    if top["knock_out"] < 0:
-        return (
-            f"Yet without its attention to “{top['text']}” the choice becomes more probable, by "
-            f"{nats(-top['knock_out'])}: that word spoke against it. What spoke for it most, by "
-            f"what its removal costs, is {lost}."
-        )
+    own = float(top["knock_out"])
+    change = (
+        f"makes the choice more probable, by {nats(-own)}"
+        if own < 0
+        else f"costs the choice {nats(own)}"
+    )
     return (
-        f"Yet removing that costs the choice only {nats(top['knock_out'])}; what costs it most is "
-        f"to lose {lost}, which had {percent(strongest['predicting_row'])} of the attention."
+        f"Removing that word from the row {change}. What costs most to remove is {most}: "
+        f"{nats(strongest['knock_out'])}; it had {percent(strongest['predicting_row'])} of the row."
     )
 
 
-def explain_measures(measures: pd.DataFrame) -> str:
-    """Return a sentence that names the word which mattered most, by every measure."""
-    named: dict[str, list[str]] = {}
+def explain_measures(measures: pd.DataFrame, words: list[str]) -> str:
+    """Return a sentence that names the word with the largest number, by every measure."""
+    named: dict[int, list[str]] = {}
     for _, row in measures.iterrows():
         measure = BY_KEY[row["measure"]]
         value = f"{row['top_effect']:.3g} {measure.unit}".strip()
-        named.setdefault(str(row["top_word"]), []).append(f"{measure.label} ({value})")
-    if len(named) == 1:
-        ((word, ways),) = named.items()
-        return f"Every measure names “{word}” as the word that mattered most: by {listed(ways)}."
-    told = [f"“{word}” by {listed(ways)}" for word, ways in named.items()]
-    return f"The word that spoke for the choice most is, by each measure: {'; '.join(told)}."
+        named.setdefault(int(row["top"]), []).append(f"{measure.label} ({value})")
+    told = [f"{placed(words, place)} by {listed(ways)}" for place, ways in named.items()]
+    return (
+        f"The word with the largest number is, by each measure: {'; '.join(told)}. A length tells "
+        "how much was carried, not for which side."
+    )
 
 
 def most_attended(choice: Choice) -> str:
-    """Return the word with the most attention in the predicting row."""
-    return str(choice.words["text"].iloc[int(choice.words["predicting_row"].argmax())])
+    """Return the word with the most attention in the predicting row, in quotes."""
+    words = choice.words["text"].tolist()
+    return placed(words, int(choice.words["predicting_row"].argmax()))
 
 
-def also_attended(by_attention: pd.DataFrame) -> str:
+def also_attended(by_attention: pd.DataFrame, words: list[str]) -> str:
     """Return the second and third most attended words with their shares."""
-    rows = [row for _, row in by_attention.iloc[1:3].iterrows()]
-    return " and ".join(f"“{row['text']}” ({percent(row['predicting_row'])})" for row in rows)
-
-
-def agreement(correlation: float | None, n: int) -> str:
-    """Return a sentence on whether attention ranks the words as their removal does."""
-    if correlation is None:
-        return "Attention and effect cannot be compared: one of the two does not vary."
-    verdict = (
-        "the two agree"
-        if correlation >= AGREEMENT
-        else "the two disagree"
-        if correlation <= -AGREEMENT
-        else "attention says little about what mattered"
+    return " and ".join(
+        f"{placed(words, int(place))} ({percent(row['predicting_row'])})"
+        for place, row in by_attention.iloc[1:3].iterrows()
     )
+
+
+def agreement(correlations: tuple[float | None, float | None], n: int) -> str:
+    """Return a sentence on how attention ranks the words beside the effect of removing each.
+
+    `correlations` are with the size of the effect, and with the effect as it is.
+    """
+    size, sign = correlations
+    if size is None or sign is None:
+        return "Attention and effect cannot be compared: one of the two does not vary."
+    beyond = (
+        "more than one pair of unrelated rankings in twenty would"
+        if abs(size) >= UNRELATED
+        else f"and one pair of unrelated rankings in twenty reaches {UNRELATED} in either direction"
+    )
+    if n != WORDS:
+        beyond = "over so few words, a number to be held against many contexts"
     return (
-        f"Over the {n} words the rank correlation between attention and the effect of removing it "
-        f"is {correlation:.2f}: {verdict} in this block, for this sentence."
+        f"Over the {n} words the rank correlation of attention with the size of the effect of "
+        f"removing each is {size:.2f}, {beyond}; with the effect as it is, for or against the "
+        f"choice, {sign:.2f}."
     )
 
 
@@ -119,17 +141,13 @@ def compare_blocks(first: Choice, last: Choice) -> list[str]:
     )
     tops = {c.block: most_attended(c) for c in (first, last)}
     if tops["first"] == tops["last"]:
-        sentences.append(f"Both attend most to “{tops['first']}”.")
+        sentences.append(f"Both attend most to {tops['first']}.")
     else:
-        sentences.append(
-            f"The first attends most to “{tops['first']}”, the last to “{tops['last']}”."
-        )
+        sentences.append(f"The first attends most to {tops['first']}, the last to {tops['last']}.")
     effect = {c.block: c.largest_knock_out for c in (first, last)}
-    stronger = "first" if effect["first"] > effect["last"] else "last"
     sentences.append(
-        f"Removing one word's attention costs the choice at most {nats(effect['first'])} in the "
-        f"first block and {nats(effect['last'])} in the last: the {stronger} block's attention "
-        "mattered more to this choice."
+        f"Removing one word from the choosing row costs the choice at most {nats(effect['first'])} "
+        f"in the first block and {nats(effect['last'])} in the last."
     )
     return sentences
 
@@ -138,25 +156,31 @@ def explain_provenance(table: pd.DataFrame, chosen: str) -> str:
     """Return a sentence on where the end of the context stands in the training text."""
     if table.empty:
         return "No end of this context occurs in the training text."
-    first = table.iloc[0]
+    first, own = table.iloc[0], table[table["is_the_choice"] == 1]
+    listing = table[table["rank"] <= MOST_FREQUENT]
     following = listed(
-        [f"“{visible(row['next'])}” ({count(row['count'], 'time')})" for _, row in table.iterrows()]
+        [f"“{visible(row['next'])}” ({count(row['count'], 'time')})" for _, row in listing.iterrows()]
     )
-    verdict = (
-        f"the model's “{visible(chosen)}” among them"
-        if bool(table["is_the_choice"].any())
-        else f"but not by the model's “{visible(chosen)}”"
-    )
+    followers = int(first["followers"])
+    more = f", the {len(listing)} most frequent of {followers}" if followers > len(listing) else ""
+    if own.empty:
+        verdict = f"the model's “{visible(chosen)}” never follows it there"
+    else:
+        rank, times = int(own["rank"].iloc[0]), int(own["count"].iloc[0])
+        verdict = (
+            f"the model's “{visible(chosen)}” is number {rank} of them "
+            f"({times} of {count(int(first['times']), 'time')})"
+        )
     length = count(int(first["context_tokens"]), "token")
     return (
         "The longest end of this context in the training text is "
         f"“{visible(str(first['context']).strip())}” ({length}): there it is followed by "
-        f"{following}, {verdict}."
+        f"{following}{more}; {verdict}."
     )
 
 
 def explain_parts(parts: pd.DataFrame) -> str:
-    """Return a sentence on what spoke most for the choice over the next best token."""
+    """Return a sentence on which parts of the residual stream separate the choice from its rival."""
     known = parts[parts["part"] != "remainder"]
     ranked = known.sort_values("margin", ascending=False, kind="stable")
     most = [f"{row['part']} ({row['margin']:+.2f})" for _, row in ranked.iloc[:3].iterrows()]
@@ -164,7 +188,47 @@ def explain_parts(parts: pd.DataFrame) -> str:
     remainder = abs(parts.loc[parts["part"] == "remainder", "margin"].iloc[0])
     return (
         f"The choice leads the next best token by {parts['margin'].sum():.2f} in logits. Taken "
-        f"apart into what every head, MLP and embedding added, most of it came from "
-        f"{listed(most)}, and most against it from {least['part']} ({least['margin']:+.2f}); the "
-        f"parts add up to within {remainder:.0e}."
+        f"apart into what each of {len(known)} heads, MLPs, embeddings and biases added to that "
+        f"lead, the largest parts are {listed(most)}, the smallest is {least['part']} "
+        f"({least['margin']:+.2f}); they add up to it within {remainder:.0e}."
+    )
+
+
+def explain_worth(table: pd.DataFrame, chosen: str) -> list[str]:
+    """Return sentences on what each word was worth to the choice, exactly, by either way."""
+    words, n = table["text"].tolist(), len(table)
+    return [
+        f"Exactly: of these {n} words there are {2**n:,} sets, and the model was asked after every "
+        f"one how probable “{visible(chosen)}” is. A word's worth is what it adds to the sets that "
+        "it joins, over all orders in which they may come (its Shapley value). "
+        "Where the words that a set lacks are replaced by others of their kind, "
+        + _worth(table, "replaced", words)
+        + ".",
+        "Where they are removed from the attention of every position in every block, "
+        + _worth(table, "removed", words)
+        + f". Removal leaves the embedding of the last word, {placed(words, n - 1)}, in the "
+        "place where the choice is made: what the choice owes to that alone, only replacing shows.",
+    ]
+
+
+def _worth(table: pd.DataFrame, way: str, words: list[str]) -> str:
+    """Return what the words are worth by one way: together, the most, the least."""
+    known = table.dropna(subset=way).sort_values(way, ascending=False, kind="stable")
+    most, least = known.iloc[0], known.iloc[-1]
+    second = known.iloc[1] if len(known) > 1 else most
+    told = f"{placed(words, int(most.name))} ({most[way]:+.2f})"
+    if len(known) > 1:
+        told += f", then {placed(words, int(second.name))} ({second[way]:+.2f})"
+    against = (
+        f"; the least is worth {placed(words, int(least.name))} ({least[way]:+.2f}), which makes "
+        "it less probable"
+        if least[way] < 0
+        else f"; none makes it less probable, the least being {placed(words, int(least.name))} "
+        f"({least[way]:+.2f})"
+    )
+    lacking = len(table) - len(known)
+    without = f" ({count(lacking, 'word')} that nothing can stand in for left out)" if lacking else ""
+    return (
+        f"all words together are worth {table[f'{way}_total'].iloc[0]:+.2f} nats to it{without}, "
+        f"and the most {told}{against}"
     )

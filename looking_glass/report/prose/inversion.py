@@ -13,22 +13,69 @@ from looking_glass.report.prose.phrases import count, listed, nats, percent, vis
 from looking_glass.report.readings import PARALLEL, Readings
 
 Metrics = dict[str, Any]
+ROUNDING = 1e-3  # nats: of a loss in float32, at a state whose length is of the order of √ε
+FED = {
+    "nearest": "Fed the nearest tokens",
+    "searched": "Fed the best tokens that a search by greedy coordinate gradient found",
+    "drawn": "Fed tokens drawn at random",
+}
+NOISE = (1e-4, 1e4)  # the range in which the noise that vectors bear is looked for
 
 
 def explain_ceiling(metrics: Metrics, n_tokens: int) -> list[str]:
-    """Return sentences on what no input can do better, and how it is known."""
-    can = metrics["tokens_that_can_be_argmax"]
-    which = f"Each of its {n_tokens}" if can == n_tokens else f"{can} of its {n_tokens}"
-    said = "say the sentence exactly" if metrics["loudest_vectors_exact"] else "do not say it"
+    """Return sentences on what no input can do better, how it is known, and what came near it."""
     return [
-        "No input whatever can bring the loss of this sentence below "
-        f"{metrics['lowest_possible_loss']:.3f} nats per token: for each token the two proved "
-        "bounds lie within "
-        f"{nats(metrics['largest_gap_between_bounds'])} of each other. {which} tokens can be the "
-        "model's first choice for some input.",
-        "The bound can be reached: vectors written down from the proof, with no learning at all, "
-        f"have a loss of {metrics['loudest_vectors_loss']:.3f} and {said} in the parallel reading.",
+        "No input can bring the loss of this sentence below "
+        f"{metrics['lowest_possible_loss']:.3f} nats per token. That is the mean of a proved upper "
+        "bound on each token's log-probability; a proved lower bound, which some state of the ball "
+        f"attains, is at most {nats(metrics['largest_gap_between_bounds'])} from it. "
+        f"{_first_choices(metrics, n_tokens)}",
+        _aimed(metrics, n_tokens),
     ]
+
+
+def _first_choices(metrics: Metrics, n_tokens: int) -> str:
+    can, cannot = metrics["tokens_that_can_be_argmax"], metrics["tokens_that_cannot_be_argmax"]
+    left = n_tokens - can - cannot
+    parts = [
+        f"{can} of its {n_tokens} tokens have a state in the ball at which they are the most "
+        "probable of all"
+    ]
+    if cannot:
+        parts.append(f"{cannot} are proved to have none")
+    if left:
+        parts.append(f"of {left} neither was shown")
+    return listed(parts) + "."
+
+
+def _aimed(metrics: Metrics, n_tokens: int) -> str:
+    """Return what vectors aimed at the best states reach, and whether that is the bound."""
+    lowest, reached = metrics["lowest_possible_loss"], metrics["aimed_loss"]
+    above, right = reached - lowest, metrics["aimed_right"]
+    inside, solved = metrics["best_states_inside"], metrics["inside_solved"]
+    where = (
+        "The best states that were found all lie at the ball's edge, where a vector's direction "
+        "alone counts."
+        if inside == 0
+        else f"Of the best states that were found {inside} lie inside the ball, where a vector's "
+        f"length counts too; a vector was found for {solved} of them."
+    )
+    states = metrics["best_states_loss"]
+    verdict = (
+        f"as the states themselves have: within {nats(max(above, 0.0))} of the bound"
+        if reached <= states + ROUNDING
+        else f"where the states themselves have {states:.3f}: these vectors do not reach the "
+        f"bound, and are {nats(above)} above it"
+    )
+    said = (
+        "say the sentence exactly"
+        if right == n_tokens
+        else f"get {right} of {n_tokens} tokens right"
+    )
+    return (
+        f"{where} Vectors aimed at these states, with no look at the loss, have {reached:.3f} nats "
+        f"per token in the parallel reading, {verdict}. They {said}."
+    )
 
 
 def explain_readings(reached: Metrics, readings: Readings, lowest: float) -> list[str]:
@@ -50,12 +97,12 @@ def _explain_reading(label: str, reading: Metrics, lowest: float) -> str:
     )
     sentence = (
         f"{label}: {done}; {percent(reading['token_accuracy'])} of the tokens are right, at "
-        f"{reading['loss']:.2f} nats per token, {nats(reading['loss'] - lowest)} above the lowest "
-        "possible."
+        f"{reading['loss']:.2f} nats per token, {nats(max(reading['loss'] - lowest, 0.0))} above "
+        f"the proved bound. The vectors drawn to start from had {reading['drawn_loss']:.2f}."
     )
     if rate == 1:
         sentence += (
-            f" The first match was found at step {reading['first_exact_step']}; at the end every "
+            f" The earliest match was seen at step {reading['first_exact_step']}; at the end every "
             f"target token leads its best rival by at least {reading['smallest_gap']:.2f} in "
             "logits."
         )
@@ -63,24 +110,46 @@ def _explain_reading(label: str, reading: Metrics, lowest: float) -> str:
         sentence += (
             f" Of the exact restarts {percent(reading['exact_in_float64'])} stay exact when "
             f"computed in float64, {percent(reading['exact_in_bfloat16'])} when the vectors are "
-            "rounded to bfloat16; the best one still says the sentence in half of the trials under "
-            f"Gaussian noise of {reading['noise_radius']:.2f} times its own root mean square."
+            f"rounded to bfloat16; {_noise(reading['noise_radius'])}."
         )
     return sentence
 
 
+def _noise(radius: float) -> str:
+    """Return how much noise the best exact restart bears: the range that was tried has two ends."""
+    least, most = NOISE
+    if radius < 1.01 * least:
+        return (
+            f"under Gaussian noise of {least:g} times its own root mean square the best one says "
+            "the sentence in fewer than half of the trials"
+        )
+    if radius > 0.99 * most:
+        return (
+            f"under Gaussian noise of {most:,.0f} times its own root mean square, the most that "
+            "was tried, the best one still says the sentence in half of the trials"
+        )
+    return (
+        "the best one says the sentence in half of the trials under Gaussian noise of "
+        f"{radius:.2g} times its own root mean square"
+    )
+
+
 def explain_tokens(tokens: pd.DataFrame, readings: Readings) -> list[str]:
-    """Return sentences on the tokens that are hardest to reach, freely and after a prefix."""
-    hardest = tokens.sort_values("parallel", kind="stable").iloc[0]
-    easiest = tokens.sort_values("parallel", kind="stable").iloc[-1]
-    hard, easy = visible(hardest["text"]), visible(easiest["text"])
+    """Return sentences on the tokens that were reached least, freely and after a prefix."""
+    ordered = tokens.sort_values("parallel", kind="stable")
+    hardest, easiest = ordered.iloc[0], ordered.iloc[-1]
+    beside = (
+        f", where “{visible(easiest['text'])}” has {percent(easiest['parallel'])} of "
+        f"{percent(easiest['ceiling'])}"
+        if len(tokens) > 1
+        else ""
+    )
     sentences = [
-        f"With every input free, the hardest token is “{hard}”: it reaches "
-        f"{percent(hardest['parallel'])} of at most {percent(hardest['ceiling'])}, where “{easy}” "
-        f"reaches {percent(easiest['parallel'])} of {percent(easiest['ceiling'])}. "
-        f"{_occurs(hardest)}; the row of the output layer most alike to its own is that of "
-        f"“{visible(hardest['nearest_row'])}” (cosine {hardest['nearest_row_cosine']:.2f}), and "
-        "what raises the one raises the other."
+        "In the best restart of the parallel reading the least probable token is "
+        f"“{visible(hardest['text'])}”: it has {percent(hardest['parallel'])} of at most "
+        f"{percent(hardest['ceiling'])}{beside}. {_occurs(hardest)}; the row of the output layer "
+        f"most alike to its own is that of “{visible(hardest['nearest_row'])}”, with a cosine of "
+        f"{hardest['nearest_row_cosine']:.2f}. {_usual(hardest)}"
     ]
     prefixes = [name for name in readings.prefixes if name in tokens]
     if not prefixes or len(tokens) == 1:
@@ -90,13 +159,22 @@ def explain_tokens(tokens: pd.DataFrame, readings: Readings) -> list[str]:
     sentences.append(
         "In the prefix reading only the first token is predicted where a learned vector stands. "
         "Each later one is predicted at a token of the sentence itself, whose embedding the "
-        "vectors cannot change: they reach it through attention alone. Furthest from being said "
-        f"after a {readings.label(longest)} is “{visible(missed['text'])}”: "
-        f"{percent(missed[longest])}, of the {percent(missed['ceiling'])} that a free input could "
-        f"give it. After the sentence's own words it has {percent(missed['unaided'])}, rank "
+        "vectors cannot change: they reach it through attention alone. Least probable of the later "
+        f"ones after a {readings.label(longest)} is “{visible(missed['text'])}”: "
+        f"{percent(missed[longest])}; no input can give it more than {percent(missed['ceiling'])}. "
+        f"After the sentence's own words alone it has {percent(missed['unaided'])}, rank "
         f"{int(missed['unaided_rank']):,}. {_occurs(missed)}."
     )
     return sentences
+
+
+def _usual(row: pd.Series) -> str:
+    usual, own = row["usual_row_cosine"], row["nearest_row_cosine"]
+    place = "above it" if own > usual else "below it" if own < usual else "equal to it"
+    return (
+        "Over tokens spread evenly in the vocabulary the median of that cosine is "
+        f"{usual:.2f}; this one's is {place}."
+    )
 
 
 def _occurs(row: pd.Series) -> str:
@@ -120,7 +198,7 @@ def explain_controls(frontier: pd.DataFrame, readings: Readings) -> list[str]:
         what = "The random tokens" if name == "random" else "The control sentence"
         text, lowest = visible(rows["text"].iloc[0]), rows["lowest_possible_loss"].iloc[0]
         sentences.append(
-            f"{what} “{text}” can have at best {lowest:.3f} nats per token, and "
+            f"{what} “{text}” cannot have fewer than {lowest:.3f} nats per token, and "
             + (f"is said in these readings: {listed(exact)}." if exact else "is said in none.")
         )
     return sentences
@@ -131,21 +209,18 @@ def explain_words(
 ) -> list[str]:
     """Return sentences on the learned vectors as tokens: the nearest ones, and searched ones."""
     parallel = words[words["reading"] == PARALLEL].reset_index(drop=True)
-    own = int((parallel["nearest_1"] == tokens["text"].reset_index(drop=True)).sum())
+    texts = tokens["text"].reset_index(drop=True)
+    own, drawn = (int((parallel[name] == texts).sum()) for name in ("nearest_1", "drawn_nearest"))
     sentences = [
-        f"Of the {len(parallel)} vectors of the parallel reading {own} have the very token that "
-        "they make the model say as their nearest embedding. They lie far from all of them: "
-        f"{parallel['distance'].median():.1f} times as far from the nearest embedding as an "
-        "embedding usually lies from the next."
+        f"Of the {count(len(parallel), 'vector')} of the parallel reading {own} have as their "
+        "nearest embedding the very token that stands at their place; of those drawn to "
+        f"start from, {drawn}. The median distance to the nearest embedding is "
+        f"{parallel['distance'].median():.1f} times that from one of the book's most frequent "
+        f"tokens to its neighbour; at the start it was {parallel['drawn_distance'].median():.1f}."
     ]
     for _, row in replies.iterrows():
-        source = (
-            "Fed the nearest tokens"
-            if row["source"] == "nearest"
-            else "Fed the best tokens that a search by greedy coordinate gradient found"
-        )
         sentences.append(
-            f"{source} in place of the vectors ({readings.label(row['reading'])}), "
+            f"{FED[row['source']]} in place of the vectors ({readings.label(row['reading'])}), "
             f"“{visible(row['tokens'])}”, the model says “{visible(row['said'])}”: "
             f"{row['correct']} of {len(tokens)} tokens are right, at {row['loss']:.2f} nats each."
         )

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from looking_glass.pipeline.statistics import CONFIDENCE
-from looking_glass.report.prose.phrases import count, listed, nats, percent
+from looking_glass.report.prose.phrases import beyond_chance, count, listed, nats, percent
 
 Metrics = dict[str, Any]
 CALLED = {
@@ -38,9 +38,15 @@ def explain_drawing(metrics: Metrics, params: Metrics) -> str | None:
     own = params["temperature"] == 1 and params["top_k"] is None and params["top_p"] in (None, 1)
     if own:
         return None
+    heat, done = params["temperature"], []
+    if heat != 1:
+        done.append("sharpened" if heat < 1 else "flattened")
+    if params["top_k"] is not None or params["top_p"] not in (None, 1):
+        done.append("limited to its most probable tokens")
     return (
-        f"It was drawn from a sharpened distribution, under which its log-probability is "
-        f"{metrics['sampling_nats']:.3f} nats; every other number here is the model's own."
+        f"It was drawn from the model's distribution {' and '.join(done)}, under which its "
+        f"log-probability is {metrics['sampling_nats']:.3f} nats; where nothing else is said, the "
+        "numbers here are the model's own."
     )
 
 
@@ -51,39 +57,55 @@ def explain_place(metrics: Metrics) -> str:
         f"Of {count(found['sentences'], 'sentence')} sampled alike, of {found['mean_tokens']:.1f} "
         f"tokens and {found['mean_nats']:.1f} nats on average, "
         f"{percent(found['share_less_probable'])} are less probable than this one; counted per "
-        f"token, {percent(found['share_less_probable_per_token'])} are."
+        f"token, {percent(found['share_less_probable_per_token'])} are. Of a sentence so drawn one "
+        "expects 50%, and any share is as likely as another."
     )
 
 
 def explain_entropy(metrics: Metrics) -> str:
     """Return a sentence on the check of the sampler by the model's entropy."""
     found = metrics["samples"]
-    fits = abs(found["z"]) <= CONFIDENCE
     verdict = (
-        "no more than chance explains: what was sampled is what was scored"
-        if fits
+        "no more than chance explains"
+        if abs(found["difference"]) <= CONFIDENCE * found["standard_error"]
         else "more than chance explains in nineteen runs of twenty"
     )
     return (
         f"A check: -log p of what is drawn must be the entropy of what it is drawn from, on "
         f"average. Over these sentences the two are {found['nats_per_token']:.3f} and "
-        f"{found['entropy_per_token']:.3f} nats per token; summed over a sentence they differ by "
-        f"{found['difference']:.2f} on average, with a standard error of "
-        f"{found['standard_error']:.2f}: {verdict}."
+        f"{found['entropy_per_token']:.3f} nats per token, both under what was drawn from; summed "
+        f"over a sentence they differ by {found['difference']:.2f} on average, with a standard "
+        f"error of {found['standard_error']:.2f}: {verdict}."
     )
 
 
 def explain_calibration(metrics: Metrics) -> str:
     """Return a sentence on whether the model is right as often as it says."""
     found = metrics["calibration"]
-    gap = found["confidence"] - found["accuracy"]
-    verdict = "too sure of itself" if gap > 0 else "not sure enough of itself"
+    gap, error = found["confidence"] - found["accuracy"], found["gap_error"]
+    beyond = beyond_chance(gap, error)
+    verdict = (
+        "the text is too short for a standard error of the difference"
+        if beyond is None
+        else f"the difference, {100 * abs(gap):.2g} points with a standard error of "
+        f"{100 * error:.2g}, is no more than chance explains"
+        if not beyond
+        else f"it is too sure of itself, by {100 * gap:.2g} points with a standard error of "
+        f"{100 * error:.2g}"
+        if gap > 0
+        else f"it is not sure enough of itself, by {-100 * gap:.2g} points with a standard error "
+        f"of {100 * error:.2g}"
+    )
+    off, chance = found["expected_calibration_error"], found["calibration_error_by_chance"]
+    most = found["calibration_error_by_chance_95"]
+    place = "more" if off > most else "no more"
     return (
         f"Over the {count(found['tokens'], 'token')} of the held-out text its first choice was "
         f"right {percent(found['accuracy'])} of the time, and it gave that choice a probability of "
-        f"{percent(found['confidence'])} on average: it is {verdict}. The expected calibration "
-        f"error, how far the two are apart within bins of like probability, is "
-        f"{found['expected_calibration_error']:.3f}."
+        f"{percent(found['confidence'])} on average: {verdict}. The expected calibration "
+        f"error, how far the two are apart within bins of like probability, is {off:.3f}. A model "
+        f"that is right exactly as often as it says would have {chance:.3f} by chance, and at most "
+        f"{most:.3f} in nineteen cases of twenty: this one's is {place} than that."
     )
 
 
@@ -101,10 +123,10 @@ def explain_ranking(ranked: pd.DataFrame) -> list[str]:
     by_name = dict(zip(ranked["sentence"], ranked["nats"].astype(float), strict=True))
     if {"sampled", "shuffled"} <= set(by_name):
         lost = by_name["sampled"] - by_name["shuffled"]
-        change = "less" if lost >= 0 else "more"
+        change = f"{'less' if lost > 0 else 'more'} probable by {nats(abs(lost))}"
         sentences.append(
-            f"In another order the sampled sentence's words are {change} probable by "
-            f"{nats(abs(lost))}: that much the model knows of their order."
+            "In one other order, drawn at random, the sampled sentence's words are "
+            f"{change if lost else 'as probable'}."
         )
     return sentences
 
@@ -117,11 +139,16 @@ def explain_words(words: pd.DataFrame) -> str:
     """Return a sentence on the correction for tokens that begin words."""
     furthest = words.sort_values("difference", key=abs, kind="stable").iloc[-1]
     plain, corrected = words["surprisal"].sum(), words["corrected"].sum()
+    change = (
+        f"the largest change is that of “{furthest['text']}”, from {furthest['surprisal']:.3f} to "
+        f"{furthest['corrected']:.3f}"
+        if furthest["difference"] != 0
+        else "no word's changes"
+    )
     return (
         "A token tells where a word begins, not where it ends: “her” may yet become “herself”. Put "
-        f"right for that, the sentence's words cost {corrected:.3f} nats in all instead of "
-        f"{plain:.3f}; the largest change is that of “{furthest['text']}”, from "
-        f"{furthest['surprisal']:.3f} to {furthest['corrected']:.3f}."
+        f"right for that, the sentence's words cost {corrected:.3f} nats in all, where their "
+        f"tokens cost {plain:.3f}; {change}."
     )
 
 
@@ -132,10 +159,10 @@ def explain_underflow(product: pd.DataFrame) -> str:
     if zero.empty:
         return (
             f"The product of the probabilities of {count(n, 'token')} is still "
-            f"{last['float32_product']:.3g} in float32; a longer text would take it to 0."
+            f"{last['float32_product']:.3g} in float32."
         )
     return (
         f"Drawn on for {count(n, 'token')} in all and multiplied in float32, the probabilities "
         f"come to exactly 0 from token {zero.iloc[0]} on, while the sum of their logarithms is "
-        f"{last['cumulative']:.2f} nats: nothing is lost in it."
+        f"{last['cumulative']:.2f} nats."
     )

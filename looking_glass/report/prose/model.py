@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from looking_glass.report.prose.phrases import count, listed, nats, percent
+from looking_glass.pipeline.statistics import CONFIDENCE
+from looking_glass.report.prose.phrases import count, listed, moved, percent
 
 SHARP = 0.6  # of a row on one place: from there on a head is said to look at one distance
 
@@ -17,7 +18,7 @@ def explain_held_out(measured: pd.DataFrame, kept: str) -> str:
     `measured` are the losses of these settings on this text, over seeds: `held_out`, `val_loss`.
     """
     weights = (
-        "Nothing was decided by the held-out text: the weights are those after the last step."
+        "The weights are those after the last step: this run decided nothing by the held-out text."
         if kept == "last"
         else "The held-out text also chose the step whose weights were kept."
     )
@@ -41,12 +42,13 @@ def explain_contexts(contexts: pd.DataFrame) -> list[str]:
     """Return sentences on what longer contexts are worth, and whether any of them hurts."""
     first, last = contexts.iloc[0], contexts.iloc[-1]
     longer = contexts.iloc[1:]
-    risen = longer[longer["change"] > longer["change_error"]]
+    risen = longer[longer["change"] > CONFIDENCE * longer["change_error"]]
     verdict = (
-        "no doubling makes it worse by more than the standard error of the change"
+        "no step to a longer context makes it worse by more than chance explains, which is "
+        f"{CONFIDENCE:g} standard errors of the change"
         if risen.empty
-        else "it gets worse by more than the standard error of the change at "
-        + listed([count(int(length), "token") for length in risen["length"]])
+        else f"it gets worse by more than chance explains, {CONFIDENCE:g} standard errors of the "
+        "change, at " + listed([count(int(length), "token") for length in risen["length"]])
     )
     return [
         f"After {count(int(first['length']), 'token')} of context the next one costs "
@@ -58,26 +60,33 @@ def explain_contexts(contexts: pd.DataFrame) -> list[str]:
 
 def explain_sliding(val_loss: float, calibration: dict[str, Any], stride: int) -> str:
     """Return a sentence on reading the held-out text with a sliding window instead of in blocks."""
-    sliding = calibration["nats_per_token"]
-    change = "lower" if sliding < val_loss else "higher" if sliding > val_loss else "the same"
     return (
         f"Read in blocks, in which the first token has one token of context, the held-out text "
         f"costs {val_loss:.3f} nats per token; through a window moved by {stride} tokens "
-        f"{sliding:.3f}, which is {change}."
+        f"{calibration['nats_per_token']:.3f}. With the window a token's cost "
+        f"{moved(calibration['window_change'], calibration['window_change_error'])}."
     )
 
 
 def explain_parts(parts: pd.DataFrame, val_loss: float) -> str:
     """Return a sentence on what the blocks' attention and MLPs are worth."""
-    rise = parts.set_index("block")["without_attention"] - val_loss
-    mlp = parts.set_index("block")["without_mlp"] - val_loss
-    single = rise.drop("all")
-    most = str(single.idxmax())
+    rows = {str(row["block"]): row for row in parts.to_dict("records")}
+    first = next(iter(rows))
+    most = max(
+        (block for block in rows if block != "all"),
+        key=lambda b: float(rows[b]["without_attention"]),
+    )
+
+    def change(block: str, part: str) -> str:
+        row = rows[block]
+        return moved(float(row[f"without_{part}"]) - val_loss, float(row[f"{part}_error"]))
+
     return (
-        f"Without the first block's attention the loss on the held-out text rises by "
-        f"{nats(float(rise.iloc[0]))} per token, without the attention of all blocks by "
-        f"{nats(float(rise['all']))}; of single blocks it is worth most in block {most} "
-        f"({nats(float(single.max()))}). Without all MLPs it rises by {nats(float(mlp['all']))}."
+        "Without the first block's attention the loss on the held-out text "
+        f"{change(first, 'attention')} per token; without the attention of all blocks it "
+        f"{change('all', 'attention')}. Of single blocks, it is highest without the attention of "
+        f"block {most}: it {change(most, 'attention')}. Without all MLPs it "
+        f"{change('all', 'mlp')}."
     )
 
 

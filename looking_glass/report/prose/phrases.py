@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
+
+from looking_glass.pipeline.statistics import CONFIDENCE
 
 
 def listed(names: list[str]) -> str:
@@ -25,6 +29,30 @@ def percent(share: float) -> str:
 def nats(value: float) -> str:
     """Return a difference of log-probabilities with its unit, to three significant digits."""
     return f"{value:.3g} nats"
+
+
+def beyond_chance(value: float, error: float | None) -> bool | None:
+    """Return whether a mean differs from 0 by more than chance explains in 19 cases of 20.
+
+    None when it has no standard error, so that nobody knows.
+    """
+    if error is None or not math.isfinite(error):
+        return None
+    return abs(value) > CONFIDENCE * error
+
+
+def moved(change: float, error: float | None) -> str:
+    """Return how a mean moved, its standard error, and whether chance explains it.
+
+    0.5 and 0.1 → "rises by 0.5 nats (standard error 0.1)".
+    """
+    verb = "rises" if change > 0 else "falls" if change < 0 else ""
+    done = f"{verb} by {nats(abs(change))}" if verb else "stays the same"
+    found = beyond_chance(change, error)
+    if found is None:
+        return f"{done} (with no standard error: the text is too short)"
+    doubt = "" if found else ", no more than chance explains"
+    return f"{done} (standard error {error:.2g}{doubt})"
 
 
 def count(n: int, what: str) -> str:

@@ -32,15 +32,29 @@ def contexts(*changes: float) -> pd.DataFrame:
 
 def test_longer_contexts_are_said_to_hurt_only_where_they_do() -> None:
     (fine,) = explain_contexts(contexts(-0.2, 0.009))
-    assert "no doubling makes it worse" in fine
+    assert "no step to a longer context makes it worse by more than chance explains" in fine
     assert "The trigram has 4.950. All are means over the same 900 tokens." in fine
     (worse,) = explain_contexts(contexts(0.02, -0.01, 0.03))
-    assert "worse by more than the standard error of the change at 2 tokens and 8 tokens" in worse
+    assert "worse by more than chance explains, 1.96 standard errors" in worse
+    assert "of the change, at 2 tokens and 8 tokens" in worse
 
 
-def test_a_window_is_said_to_be_lower_or_higher() -> None:
-    assert "4.500, which is lower" in explain_sliding(4.6, {"nats_per_token": 4.5}, 32)
-    assert "4.700, which is higher" in explain_sliding(4.6, {"nats_per_token": 4.7}, 32)
+def test_a_change_of_one_standard_error_is_no_finding() -> None:
+    (said,) = explain_contexts(contexts(0.015, 0.015))
+    assert "it gets worse" not in said
+
+
+def test_a_window_is_said_to_cost_less_or_more_with_its_error() -> None:
+    def told(change: float, error: float | None) -> str:
+        found = {"nats_per_token": 4.5, "window_change": change, "window_change_error": error}
+        return explain_sliding(4.6, found, 32)
+
+    assert told(-0.1, 0.02).endswith("cost falls by 0.1 nats (standard error 0.02).")
+    assert told(0.1, 0.02).endswith("cost rises by 0.1 nats (standard error 0.02).")
+    assert "rises by 1e-09 nats (standard error 0.02, no more than chance explains)" in told(
+        1e-9, 0.02
+    )
+    assert "with no standard error" in told(0.1, None)
 
 
 def test_blocks_and_heads_are_named_by_their_numbers() -> None:
@@ -48,13 +62,16 @@ def test_blocks_and_heads_are_named_by_their_numbers() -> None:
         {
             "block": ["1", "2", "all"],
             "without_attention": [5.0, 5.5, 6.0],
-            "without_mlp": [4.9, 4.9, 7.0],
+            "without_mlp": [4.9, 4.9, 4.5],
+            "attention_error": [0.2, 0.1, 0.1],
+            "mlp_error": [0.1, 0.1, 0.05],
         }
     )
     said = explain_parts(parts, 4.75)
-    assert "by 0.25 nats per token" in said
-    assert "all blocks by 1.25 nats" in said
-    assert "worth most in block 2 (0.75 nats)" in said
+    assert "rises by 0.25 nats (standard error 0.2, no more than chance explains) per token" in said
+    assert "all blocks it rises by 1.25 nats (standard error 0.1)" in said
+    assert "the attention of block 2: it rises by 0.75 nats" in said
+    assert said.endswith("Without all MLPs it falls by 0.25 nats (standard error 0.05).")
     heads = pd.DataFrame(
         {
             "block": [1, 1, 2],
@@ -80,7 +97,7 @@ def test_losses_with_either_end_held_out_are_told_where_both_were_measured() -> 
     said = explain_held_out(measured, "last")
     assert "reach 5.100 nats per token (2 seeds, standard deviation 0.141);" in said
     assert "4.700 nats per token (2 seeds, standard deviation 0.141)" in said
-    assert "Nothing was decided by the held-out text" in said
+    assert "this run decided nothing by the held-out text" in said
     one = explain_held_out(measured[measured["seed"] == 1], "best")
     assert "5.000 nats per token (1 seed);" in one
     assert "also chose the step" in one

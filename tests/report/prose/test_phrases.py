@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from looking_glass.report.prose.phrases import count, listed, nats, percent, visible
+from looking_glass.report.prose.phrases import (
+    beyond_chance,
+    count,
+    listed,
+    moved,
+    nats,
+    percent,
+    visible,
+)
 
 
 def test_shares_and_lists_read_well() -> None:
@@ -14,3 +22,13 @@ def test_shares_and_lists_read_well() -> None:
 
 def test_white_space_is_made_visible() -> None:
     assert visible("  a b\r\n\tc ") == "␣␣a b↵⇥c "
+
+
+def test_a_mean_has_moved_only_beyond_its_error() -> None:
+    assert [beyond_chance(x, 0.1) for x in (0.19, 0.2, -0.2)] == [False, True, True]
+    assert beyond_chance(1e-9, 0.0) is True, "every value moved alike"
+    assert beyond_chance(0.0, 0.0) is False
+    assert [beyond_chance(1.0, error) for error in (None, float("nan"))] == [None, None]
+    assert moved(-0.5, 0.1) == "falls by 0.5 nats (standard error 0.1)"
+    assert moved(0.0, 0.1).startswith("stays the same (standard error 0.1, no more")
+    assert moved(0.5, None) == "rises by 0.5 nats (with no standard error: the text is too short)"

@@ -1,0 +1,52 @@
+"""What gradients say of each word of a choice.
+
+    gradient_input        ⟨∇ log p(choice), x⟩, summed over a word's tokens (Simonyan et al. 2014;
+                          Shrikumar et al. 2017)
+    integrated_gradients  the same gradient averaged along the straight line from no embedding at
+                          all to x, so that the words share log p(x) - log p(0) (Sundararajan et
+                          al. 2017)
+
+x are token embeddings; positions stay.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from looking_glass.attention.contexts import Case
+from looking_glass.gpt.model import GPT
+
+STEPS = 32  # of the line: the midpoint rule
+
+
+def gradient_input(model: GPT, case: Case) -> Tensor:
+    """Return gradient × input of each word: (n,)."""
+    x = model.embed(case.choices.contexts)  # (1, T, C)
+    return _by_word(case, _gradients(model, x, case)[0] * x[0])
+
+
+def integrated_gradients(model: GPT, case: Case, steps: int = STEPS) -> Tensor:
+    """Return the integrated gradients of each word: (n,).
+
+    They sum to log p(choice) less its value with no token embedding, up to the rule's error.
+    """
+    x = model.embed(case.choices.contexts)  # (1, T, C)
+    along = (torch.arange(steps, device=x.device) + 0.5) / steps
+    gradients = _gradients(model, along[:, None, None] * x, case)  # (steps, T, C)
+    return _by_word(case, gradients.mean(dim=0) * x[0])
+
+
+def _gradients(model: GPT, x: Tensor, case: Case) -> Tensor:
+    """Return the gradient of log p(choice) at input embeddings: (B, T, C) → (B, T, C)."""
+    with torch.enable_grad():
+        x = x.detach().clone().requires_grad_(True)
+        logits = model.lm_head(model.hidden(x)[:, -1])  # (B, V)
+        chosen = logits.log_softmax(dim=-1)[:, int(case.choices.chosen[0])]
+        (found,) = torch.autograd.grad(chosen.sum(), x)
+    return found
+
+
+def _by_word(case: Case, values: Tensor) -> Tensor:
+    """Return the sum over each word's tokens and all channels: (T, C) → (n,)."""
+    return torch.stack([values[start:stop].sum() for start, stop in case.words])
