@@ -52,8 +52,9 @@ def draw_cases(
     pieces = [one for one in pieces if one[-1].stop - one[0].start <= model.config.block_size]
     if len(pieces) < LEAST:
         raise InputError(
-            f"attention.context_words: a held-out text of at least {LEAST} times {n_words} whole "
-            f"words is required, got {len(words)} words: take a longer text, a larger "
+            f"attention.context_words: at least {LEAST} pieces of {n_words} whole words that a "
+            f"block of {model.config.block_size} tokens holds are required, the held-out text of "
+            f"{len(words)} words has {len(pieces)}: take a longer text, a larger "
             "encode.validation_fraction or fewer context_words"
         )
 

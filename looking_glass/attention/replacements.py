@@ -27,9 +27,9 @@ def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
     if len(seen) > 1:
         known = [kinds[token] for token in seen.tolist()]
         matched[seen] = seen[matched_tokens(counts[seen], known)]
-        rarest = {kinds[token]: token for token in _by_count(counts, seen.tolist())}
-        for token in (counts == 0).nonzero()[:, 0].tolist():
-            matched[token] = rarest.get(kinds[token], token)
+    rarest = {kinds[token]: token for token in _by_count(counts, seen.tolist())}
+    for token in (counts == 0).nonzero()[:, 0].tolist():
+        matched[token] = rarest.get(kinds[token], token)
     return matched
 
 

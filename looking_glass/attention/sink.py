@@ -29,8 +29,9 @@ def sink_table(
     that is the same everywhere would leave there. `value_ratio` is the length of the first token's
     value over the mean of the other tokens', `carried_ratio` the same of what heads carry, share
     times length, beside an average token's. With the tokens `before` put in front, a paragraph
-    break, `break_share` is what the break gets, and `share_behind` what is left for the token that
-    was first. Contexts that the block cannot hold then are left out there.
+    break, `break_share` is what the break gets, `break_even` its even share, and `share_behind`
+    what is left for the token that was first. Contexts that the block cannot hold then are left
+    out there.
     """
     front = torch.tensor([before], device=model.device)
 
@@ -57,6 +58,7 @@ def sink_table(
         }
         for name in ("value_ratio", "carried_ratio"):
             row[name] = mean_interval([float(one[name][block]) for one in known])[0]
+        row["break_even"] = mean_interval([len(before) / (len(before) + c.length) for c in fit])[0]
         for name in ("break_share", "share_behind"):
             row[name] = mean_interval([float(one[name][block]) for one in behind])[0]
         rows.append(row)

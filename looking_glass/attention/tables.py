@@ -17,7 +17,10 @@ from looking_glass.pipeline.statistics import finite
 
 
 def token_table(traced: TracedSentence, block: int, measured: dict[str, Tensor]) -> pd.DataFrame:
-    """Return a row per token: its word, its share of both rows, and what it caused."""
+    """Return a row per token: its word, its share of both rows, and what it caused.
+
+    `without_first` is its share of the predicting row when the first token, a sink, is left out.
+    """
     mean = traced.patterns[block].mean(dim=0)  # (T, T)
     word_of = [i for i, w in enumerate(traced.sentence.words) for _ in range(w.start, w.stop)]
     table = pd.DataFrame(
@@ -29,14 +32,22 @@ def token_table(traced: TracedSentence, block: int, measured: dict[str, Tensor])
             "own_row": mean[traced.own].mean(dim=0).tolist(),
         }
     )
+    table["without_first"] = without_first(mean[traced.sentence.predicting])
     return with_causes(table, measured)
+
+
+def without_first(row: Tensor) -> list[float]:
+    """Return a row (T,) with its first place left out, the rest sharing all of it; NaN there."""
+    rest = row[1:].double()
+    return [math.nan, *(rest / rest.sum()).tolist()]
 
 
 def word_table(
     traced: TracedSentence, tokens: pd.DataFrame, measured: dict[str, Tensor]
 ) -> pd.DataFrame:
     """Return a row per word: its share of both rows, and what all of its tokens caused."""
-    table = tokens.groupby("word", as_index=False)[["predicting_row", "own_row"]].sum()
+    shares = ["predicting_row", "own_row", "without_first"]
+    table = tokens.groupby("word", as_index=False)[shares].sum(min_count=1)
     table.insert(1, "text", traced.words)
     return with_causes(table, measured)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from looking_glass.report import page_data
-from looking_glass.report.prose import agreement, choice, inversion, likelihood, model
+from looking_glass.report import methods, page_data
+from looking_glass.report.prose import agreement, choice, inversion, likelihood, model, yardstick
 from looking_glass.report.results import Choice, Results, first_sentence
 
 
@@ -53,10 +53,10 @@ def about_model(
 def about_attention(results: Results, pairs: list[tuple[Choice, Choice]]) -> dict[str, Any]:
     """Return what the template says of attention: of each sentence, and of the blocks at large."""
     found = {name: results.details(f"attention/{name}") for name in ("first", "last")}
+    methods_found = results.table("yardstick/methods")
     agreed = {name: results.table(f"attention/{name}/agreement") for name in found}
     trust = {
-        name: agreement.explain_trust(agreed[name], details["contexts"])
-        for name, details in found.items()
+        name: agreement.explain_trust(agreed[name], details) for name, details in found.items()
     }
     return {
         "sentences": [
@@ -64,12 +64,16 @@ def about_attention(results: Results, pairs: list[tuple[Choice, Choice]]) -> dic
         ],
         "trust": trust,
         "patterns_text": agreement.compare_patterns(found["first"], found["last"]),
+        "methods_text": yardstick.explain_methods(
+            methods_found, found["first"]["contexts"], found["first"]["context_words"]
+        ),
+        "methods": methods.named(methods_found),
+        "sink_text": yardstick.explain_sink(results.table("yardstick/sink")),
     }
 
 
 def for_page(results: Results, first: Choice, last: Choice, number: int) -> dict[str, Any]:
     """Return one sentence's choice as the template wants it."""
-    chosen = str(last.alternatives["text"].iloc[0])
     tokens = {
         one.block: results.of_prompt(f"attention/{one.block}/tokens", number)
         for one in (first, last)
@@ -87,9 +91,11 @@ def for_page(results: Results, first: Choice, last: Choice, number: int) -> dict
             (scope, word, group.to_dict("records"))
             for (scope, _, word), group in removals.groupby(["scope", "word", "removed"])
         ],
+        "worth_text": choice.explain_worth(results.worth(number), last.chosen),
+        "worth": results.worth(number).to_dict("records"),
         "why": [
             choice.explain_parts(results.of_prompt("choose/parts", number)),
-            choice.explain_provenance(results.of_prompt("choose/provenance", number), chosen),
+            choice.explain_provenance(results.of_prompt("choose/provenance", number), last.chosen),
         ],
         "blocks": {
             one.block: {

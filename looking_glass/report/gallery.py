@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from looking_glass.report.figures import attention, inversion, likelihood, training
+from looking_glass.report.figures import attention, inversion, likelihood, training, yardstick
 from looking_glass.report.params import Colors
 from looking_glass.report.results import Choice, Results, first_sentence
 
@@ -32,6 +32,12 @@ def draw_figures(
             results.table("evaluate/parts"), evaluated["val_loss"], colors
         ),
         "heads": training.head_habits(results.table("choose/heads"), colors),
+        "yardstick": yardstick.yardstick(
+            results.table("yardstick/methods"),
+            results.details("attention/first")["contexts"],
+            colors,
+        ),
+        "sink": yardstick.sink(results.table("yardstick/sink"), colors),
         **draw_inversion(results, metrics["invert"], colors),
         **draw_log_probabilities(results, metrics["logprob"], colors),
     }
@@ -46,8 +52,9 @@ def draw_choice(
 ) -> dict[str, Figure]:
     """Return the figures of one sentence's attention by name."""
     first, last = pair
-    eleventh = last.eleventh
+    eleventh, worth = last.eleventh, results.worth(number)
     drawn = {
+        "attention_worth": yardstick.word_worth(worth, last.chosen, colors),
         "attention_blocks": attention.block_strip(
             results.of_prompt("choose/blocks", number), eleventh, colors
         ),
@@ -62,7 +69,7 @@ def draw_choice(
         layer = 0 if block == "first" else -1
         drawn |= {
             f"attention_{block}_causes": attention.attention_causes(
-                choice.words, eleventh, block, colors
+                choice.words.assign(exact=worth["replaced_worth"]), eleventh, block, colors
             ),
             f"attention_{block}_map": attention.attention_heat_map(words, texts, block, colors),
             f"attention_{block}_heads": attention.head_maps(own[layer], texts, block, colors),

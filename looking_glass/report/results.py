@@ -34,6 +34,11 @@ class Choice:
         """The word that was chosen."""
         return str(self.words["text"].iloc[10])
 
+    @property
+    def chosen(self) -> str:
+        """The token that was chosen: the first one of that word."""
+        return str(self.alternatives["text"].iloc[0])
+
     def number(self, name: str, row: str = ROW) -> float:
         """Return a number of one of the two rows, mean over heads."""
         rows = self.rows
@@ -107,6 +112,10 @@ class Results:
             measures=self.of_prompt(f"attention/{block}/measures", number),
             alternatives=self.of_prompt("choose/alternatives", number),
         )
+
+    def worth(self, number: int) -> pd.DataFrame:
+        """Return what each word of one prompt was worth to its choice, exactly."""
+        return self.of_prompt("yardstick/words", number)
 
     def readings(self) -> Readings:
         """Return the readings of the inversion."""

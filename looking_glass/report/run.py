@@ -60,7 +60,7 @@ def make_report(results: Results, settings: dict[str, Any], params: ReportParams
         **about_model(results, metrics, settings),
         **about_attention(results, pairs),
         "page_data": live_data(results, pairs),
-        "brief": in_brief(metrics, readings, pairs[0][1]),
+        "brief": in_brief(metrics, readings, pairs[0][1], results.worth(1)),
         **about_log_probabilities(results, metrics["logprob"], settings["logprob"]),
         "versions": ", ".join(f"{name} {public_version(name)}" for name in PACKAGES),
         "parameter_rows": flatten(settings),

@@ -144,10 +144,19 @@ def _scores(query: Tensor, word: Heads) -> Tensor:
 
 
 def log_probability(model: GPT, hidden: Tensor, target: int) -> Tensor:
-    """Return log p(target) for the last LayerNorm's outputs (N, C): (N,), float64."""
+    """Return log p(target) for the last LayerNorm's outputs (N, C): (N,), float64.
+
+    It is -log Σ exp(l - l_target) over all logits l, some rows of the output layer at a time. A
+    target that is so improbable that float32 cannot hold the sum is worked out with each row's
+    largest logit taken off first.
+    """
     weight = model.lm_head.weight
-    logit = (hidden @ weight[target]).double()
-    parts = [
-        torch.logsumexp(hidden @ some.T, dim=1) for some in torch.split(weight, ROWS)
-    ]  # each (N,)
-    return logit - torch.logsumexp(torch.stack(parts).double(), dim=0)
+    logit = hidden @ weight[target]  # (N,)
+    total = torch.zeros(len(hidden), dtype=torch.float64, device=hidden.device)
+    for some in torch.split(weight, ROWS):
+        # In place: a fresh tensor for each step would cost as much time as the exponential.
+        total += torch.addmm(-logit[:, None], hidden, some.T).exp_().sum(dim=1).double()
+    found = -total.log()
+    if bool(found.isfinite().all()):
+        return found
+    return (hidden @ weight.T).double().log_softmax(dim=1)[:, target]

@@ -9,7 +9,7 @@ What a name means, `block` from 1 to L:
     gradient_input, integrated_gradients          as in `gradients`
     knock_out_all_blocks, knock_out_every_row, replacement    one word at a time, all others there
     nearest               the nearer to the choice, the more: places alone, no model at all
-    shuffled              the words in a random order
+    shuffled              random numbers of both signs: the words in a random order
 """
 
 from __future__ import annotations
@@ -60,5 +60,5 @@ def all_methods(measured: Measures, extra: dict[str, Tensor], generator: torch.G
         scores[name, ALL] = extra[name] if name in extra else measured[name]
     N, n = measured["replacement"].shape
     scores["nearest", ALL] = torch.arange(n).expand(N, n).float()
-    scores["shuffled", ALL] = torch.rand(N, n, generator=generator)
+    scores["shuffled", ALL] = torch.randn(N, n, generator=generator)
     return scores

@@ -17,8 +17,9 @@ from looking_glass.attention.redrawn import redrawn
 from looking_glass.attention.run import kept
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
+from looking_glass.pipeline.statistics import finite
 from looking_glass.yardstick.coalitions import removed_values, replaced_values
-from looking_glass.yardstick.methods import all_methods, from_gradients
+from looking_glass.yardstick.methods import ALL, all_methods, from_gradients
 from looking_glass.yardstick.table import (
     EXACT,
     REMOVED,
@@ -90,18 +91,21 @@ def judge_sentence(
     return values, word_table(list(texts), *first)
 
 
-def summary(table: pd.DataFrame, n: int) -> dict[str, float | int]:
-    """Return the few numbers by which runs are compared."""
-    rows: Any = table.set_index(["method", "block"])["removed_size"]
-    last = max(int(block) for block in table["block"] if block != "all")
+def summary(table: pd.DataFrame, n: int) -> dict[str, float | int | None]:
+    """Return the few numbers by which runs are compared; None where there is none."""
+    rows: Any = table.set_index(["method", "block"])
+    last = str(max(int(block) for block in table["block"] if block != ALL))
+    numbers = {
+        "first_block_attention_against_exact": rows.loc[("attention", "1"), "removed_size"],
+        "last_block_attention_against_exact": rows.loc[("attention", last), "removed_size"],
+        "rollout_against_exact": rows.loc[("rollout", ALL), "removed_size"],
+        "knock_out_against_exact": rows.loc[("knock_out_every_row", ALL), "removed_size"],
+        "integrated_gradients_against_exact": rows.loc[
+            ("integrated_gradients", ALL), "removed_size"
+        ],
+        "exact_comprehensiveness": rows.loc[(EXACT, ALL), "removed_comprehensiveness"],
+    }
     return {
         "yardstick_contexts": n,
-        "first_block_attention_against_exact": float(rows["attention", "1"]),
-        "last_block_attention_against_exact": float(rows["attention", str(last)]),
-        "rollout_against_exact": float(rows["rollout", "all"]),
-        "knock_out_against_exact": float(rows["knock_out_every_row", "all"]),
-        "integrated_gradients_against_exact": float(rows["integrated_gradients", "all"]),
-        "exact_comprehensiveness": float(
-            table.loc[table["method"] == EXACT, "removed_comprehensiveness"].iloc[0]
-        ),
+        **{name: finite(float(number)) for name, number in numbers.items()},
     }

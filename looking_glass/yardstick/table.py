@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
 
-from looking_glass.pipeline.statistics import mean_interval, rank_correlations
+from looking_glass.pipeline.statistics import Array, mean_interval, rank_correlations
 from looking_glass.yardstick.methods import ALL, UNSIGNED, Scores
 from looking_glass.yardstick.shapley import extreme_walks, faithfulness, shapley_values
 
@@ -44,7 +45,7 @@ def method_table(
     whether a method can be negative at all.
     """
     walks = {way: extreme_walks(one) for way, one in values.items()}
-    ranked = {**scores, (EXACT, ALL): worth[REMOVED].float()}
+    ranked = {**scores, (EXACT, ALL): worth[REMOVED]}
     rows = []
     for (method, block), given in ranked.items():
         row: dict[str, object] = {
@@ -53,7 +54,7 @@ def method_table(
             "signed": int(method not in UNSIGNED),
         }
         for way, one in values.items():
-            own = worth[way].float() if method == EXACT else given
+            own = worth[way] if method == EXACT else given
             for kind in AGAINST:
                 row |= _interval(f"{way}_{kind}", _correlations(own, worth[way], kind))
             found = faithfulness(one, own.nan_to_num(0.0), walks[way])
@@ -66,14 +67,14 @@ def method_table(
     return pd.DataFrame(rows)
 
 
-def _correlations(scores: Tensor, worth: Tensor, kind: str) -> Tensor:
+def _correlations(scores: Tensor, worth: Tensor, kind: str) -> Array:
     """Return each context's correlation with the exact worth, of sizes or as both are: (N,)."""
     if kind == "size":
         scores, worth = scores.abs(), worth.abs()
-    return torch.from_numpy(rank_correlations(scores, worth))
+    return rank_correlations(scores, worth)
 
 
-def _interval(name: str, values: Tensor) -> dict[str, float]:
+def _interval(name: str, values: npt.ArrayLike) -> dict[str, float]:
     mean, low, high = mean_interval(values)
     return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
@@ -87,6 +88,6 @@ def word_table(
     """
     table = pd.DataFrame({"word": range(len(texts)), "text": texts})
     for way, one in values.items():
-        table[way] = worth[way].tolist()
+        table[f"{way}_worth"] = worth[way].tolist()
         table[f"{way}_total"] = float(one[-1] - one[0])
     return table

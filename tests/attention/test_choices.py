@@ -27,15 +27,13 @@ def test_a_given_token_is_explained_in_place_of_the_best(
     assert told.log_probs[0] < traced.choices.log_probs[0]
 
 
-def test_shares_of_choices_are_those_of_their_contexts() -> None:
+def test_many_contexts_are_chosen_for_as_each_alone() -> None:
     model = make_model()
     contexts = torch.randint(97, (7, 5))
     whole = choose(model, contexts)
-    shares = whole.chunk(3)
-    assert [len(share.contexts) for share in shares] == [3, 3, 1]
-    for field in ("contexts", "chosen", "second", "log_probs", "margins"):
-        joined = torch.cat([getattr(share, field) for share in shares])
-        assert torch.equal(joined, getattr(whole, field)), field
-    alone = choose(model, contexts[3:6])
-    for ours, theirs in zip(shares[1].patterns, alone.patterns, strict=True):
-        assert torch.allclose(ours, theirs, atol=1e-6)
+    for index in range(7):
+        alone = choose(model, contexts[index : index + 1])
+        assert int(alone.chosen) == int(whole.chosen[index])
+        assert torch.allclose(alone.log_probs[0], whole.log_probs[index], atol=1e-5)
+        for ours, theirs in zip(whole.patterns, alone.patterns, strict=True):
+            assert torch.allclose(ours[index], theirs[0], atol=1e-6)

@@ -1,49 +1,63 @@
-"""Every measure is there for every source, and finds a planted one."""
+"""Every measure is there for every source, is what it is said to be, and finds a planted one."""
 
 from __future__ import annotations
 
-import pytest
 import torch
 
-from looking_glass.attention.choices import choose
-from looking_glass.attention.interventions import replacements
+from looking_glass.attention.attribution import carried, parts_of
+from looking_glass.attention.interventions import knock_outs, replacements
 from looking_glass.attention.measures import (
+    IN_BLOCK,
+    IN_MODEL,
     MEASURES,
     Measures,
-    in_order,
-    in_shares,
-    measure_block,
-    measure_model,
+    measure,
+    measure_cases,
+    of_block,
 )
-from looking_glass.pipeline.compute import ComputeParams
+from tests.helpers.cases import COMPUTE, case_of, spans
 from tests.helpers.models import make_model
 
 MATCHED = (torch.arange(97) + 1) % 97
+WORDS = spans([1, 3, 2])
 
 
 def test_every_measure_is_there_for_every_source() -> None:
     model = make_model()
-    choices = choose(model, torch.randint(97, (3, 6)))
-    block, everywhere = measure_block(model, choices, 1), measure_model(model, choices, MATCHED)
-    measured = in_order(everywhere, block)
-    assert list(measured) == ["attention", *MEASURES]
-    assert all(values.shape == (3, 6) for values in measured.values())
-    assert torch.allclose(measured["attention"].sum(dim=1), torch.ones(3))
-    assert not torch.allclose(measured["knock_out"], measured["knock_out_all_blocks"])
-    with pytest.raises(KeyError, match="knock_out_all_blocks"):
-        in_order(block)
+    cases = [case_of(model, torch.randint(97, (6,)), WORDS) for _ in range(4)]
+    measured = measure_cases(model, cases, MATCHED, COMPUTE)
+    assert set(measured) == {*IN_BLOCK, *IN_MODEL}
+    assert all(measured[name].shape == (4, 2, 3) for name in IN_BLOCK)
+    assert all(measured[name].shape == (4, 3) for name in IN_MODEL)
+    assert torch.allclose(measured["attention"].sum(dim=-1), torch.ones(4, 2))
+    for block in (0, 1):
+        found = of_block(measured, block)
+        assert list(found) == ["attention", *MEASURES]
+        assert all(values.shape == (4, 3) for values in found.values())
+        assert torch.equal(found["direct"], measured["direct"][:, block])
+        assert torch.equal(found["replacement"], measured["replacement"])
+
+
+def test_each_is_what_its_own_function_gives() -> None:
+    model = make_model()
+    case = case_of(model, torch.randint(97, (6,)), WORDS)
+    found = measure(model, case.choices, WORDS, MATCHED)
+    for block in (0, 1):
+        knocked = knock_outs(model, case.choices, [block], sources=WORDS)[0]
+        assert torch.allclose(found["knock_out"][block], knocked, atol=1e-5)
+        row = case.choices.patterns[block][0].mean(dim=0)
+        assert torch.allclose(found["attention"][block, 1], row[1:4].sum())
+        sent = carried(parts_of(model, case.choices.contexts[0]), block, WORDS)
+        assert torch.allclose(found["weighted_norm"][block], sent.norm(dim=1))
+    for name, every_row in (("knock_out_all_blocks", False), ("knock_out_every_row", True)):
+        knocked = knock_outs(model, case.choices, [0, 1], sources=WORDS, every_row=every_row)[0]
+        assert torch.allclose(found[name], knocked, atol=1e-5)
+    replaced = replacements(model, case.choices, MATCHED, WORDS)[0]
+    assert torch.equal(found["replacement"], replaced)
 
 
 def test_a_planted_source_is_ranked_first_by_every_measure(planted: tuple[Measures, int]) -> None:
     measured, source = planted
-    for name in MEASURES:
+    for name in ("attention", *MEASURES):
         found = (measured[name].argmax(dim=1) == source).float().mean()
         assert found > 0.95, (name, found)
-
-
-def test_shares_worked_on_side_by_side_make_up_the_whole() -> None:
-    model = make_model()
-    choices = choose(model, torch.randint(97, (11, 6)))
-    compute = ComputeParams(device="cpu", threads=1)
-    shared = in_shares(lambda share: measure_model(model, share, MATCHED), choices, compute)
-    assert torch.allclose(shared["replacement"], replacements(model, choices, MATCHED), atol=1e-5)

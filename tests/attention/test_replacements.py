@@ -10,6 +10,16 @@ from looking_glass.text.corpus import Corpus
 from looking_glass.text.tokenizer import Tokenizer
 
 
+def corpus_of(tokenizer: Tokenizer, text: str) -> Corpus:
+    tokens = np.array(tokenizer.encode(text), dtype=np.uint16)
+    return Corpus(train=tokens, val=tokens, vocab_size=50_257, val_bytes=1)
+
+
+def one(tokenizer: Tokenizer, text: str) -> int:
+    (token,) = tokenizer.encode(text)
+    return token
+
+
 def test_a_token_is_matched_within_its_kind_by_frequency() -> None:
     counts = torch.tensor([10, 9, 50, 48, 0, 7])
     kinds = ["a", "b", "a", "b", "a", "c"]
@@ -22,10 +32,30 @@ def test_a_token_is_matched_within_its_kind_by_frequency() -> None:
 
 
 def test_tokens_are_matched_among_those_of_the_training_text(tokenizer: Tokenizer) -> None:
-    text = np.array(tokenizer.encode(" cat dog dog bird , , , ; ;"), dtype=np.uint16)
-    corpus = Corpus(train=text, val=text, vocab_size=50_257, val_bytes=1)
-    matched = match_tokens(corpus, tokenizer)
-    seen = set(text.tolist())
+    text = " cat dog dog bird , , , ; ;"
+    matched = match_tokens(corpus_of(tokenizer, text), tokenizer)
+    seen = set(tokenizer.encode(text))
     assert {int(matched[token]) for token in seen} <= seen
     assert all(int(matched[token]) != token for token in seen)
-    assert int(matched[777]) == 777
+
+
+def test_an_unseen_token_gets_the_rarest_seen_one_of_its_kind(tokenizer: Tokenizer) -> None:
+    text = " cat cat cat dog bird bird , , ;"
+    matched = match_tokens(corpus_of(tokenizer, text), tokenizer)
+    assert int(matched[one(tokenizer, " tea")]) == one(tokenizer, " dog")
+    assert int(matched[one(tokenizer, " !")]) == one(tokenizer, " ;")
+    unmet = one(tokenizer, " Alice")  # no title of the text could stand in
+    assert int(matched[unmet]) == unmet
+
+
+def test_a_text_of_one_token_has_a_stand_in_for_all_of_its_kind_but_itself(
+    tokenizer: Tokenizer,
+) -> None:
+    matched = match_tokens(corpus_of(tokenizer, " cat cat cat"), tokenizer)
+    cat, tea, alice = (one(tokenizer, text) for text in (" cat", " tea", " Alice"))
+    assert matched[[cat, tea, alice]].tolist() == [cat, cat, alice]
+
+
+def test_a_text_of_no_token_has_none(tokenizer: Tokenizer) -> None:
+    matched = match_tokens(corpus_of(tokenizer, ""), tokenizer)
+    assert torch.equal(matched, torch.arange(50_257))

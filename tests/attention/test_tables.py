@@ -5,26 +5,27 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from looking_glass.attention import cause_tables, tables
-from looking_glass.attention.measures import Measures, in_order, measure_block, measure_model
+from looking_glass.attention import cause_tables, measures, tables
+from looking_glass.attention.interventions import single
+from looking_glass.attention.measures import Measures, of_block
 from looking_glass.attention.traced import SUM_TOLERANCE, TracedSentence, block_arrays, word_arrays
 from looking_glass.gpt.model import GPT
 
 MATCHED = torch.arange(50_257).roll(1)
 
 
-def measure(model: GPT, traced: TracedSentence, spans: list[tuple[int, int]] | None) -> Measures:
-    """Return every measure of the last block."""
-    choices = traced.choices
-    everywhere = measure_model(model, choices, MATCHED, spans)
-    return in_order(measure_block(model, choices, 1, spans), everywhere)
+def measure(model: GPT, traced: TracedSentence, spans: list[tuple[int, int]]) -> Measures:
+    """Return every measure of the last block, of one context."""
+    measured = measures.measure(model, traced.choices, spans, MATCHED)
+    return {name: values[None] for name, values in of_block(measured, 1).items()}
 
 
 def test_what_the_words_receive_is_what_their_tokens_do(model: GPT, traced: TracedSentence) -> None:
-    tokens = tables.token_table(traced, 1, measure(model, traced, None))
+    tokens = tables.token_table(traced, 1, measure(model, traced, single(traced.case.length)))
     words = tables.word_table(traced, tokens, measure(model, traced, traced.spans))
     assert words["text"].tolist() == traced.words
     for column in ("predicting_row", "own_row", "direct"):
@@ -34,6 +35,17 @@ def test_what_the_words_receive_is_what_their_tokens_do(model: GPT, traced: Trac
     assert words["knock_out"].notna().tolist() == [True] * 10 + [False] * 2
     by_word = block_arrays(traced, 1)["words"]
     np.testing.assert_allclose(words["own_row"], by_word[10], atol=1e-6)
+
+
+def test_without_the_first_token_the_rest_share_the_row(traced: TracedSentence) -> None:
+    found = tables.without_first(torch.tensor([0.5, 0.3, 0.2, 0.0]))
+    assert found == pytest.approx([math.nan, 0.6, 0.4, 0.0], nan_ok=True)
+    tokens = tables.token_table(traced, 1, {})
+    assert tokens["without_first"].sum() == pytest.approx(1)
+    words = tables.word_table(traced, tokens, {})
+    assert words["without_first"].sum() == pytest.approx(1)
+    summed = tokens.groupby("word")["without_first"].sum(min_count=1)
+    np.testing.assert_allclose(words["without_first"], summed)
 
 
 def test_the_heads_rows_are_those_whose_mean_is_shown(model: GPT, traced: TracedSentence) -> None:
@@ -93,12 +105,31 @@ def test_a_block_is_summed_up_in_numbers_with_names_of_its_own() -> None:
         "mean_distance": 2.0,
         "on_first": 3.0,
         "largest_knock_out": 4.0,
-        "rank_correlation": {"knock_out": None, "direct": 6.0},
+        "rank_correlation": {"size": {"knock_out": None, "direct": 6.0}, "sign": {"knock_out": 1}},
     }
     assert tables.summary("last", details) == {
         "last_block_entropy": 1.0,
         "last_block_mean_distance": 2.0,
         "last_block_on_first_token": 3.0,
         "last_block_largest_knock_out": 4.0,
-        "last_block_correlation_with_knock_out": None,
+        "last_block_correlation_with_size_of_knock_out": None,
     }
+
+
+def test_attentions_agreement_is_told_for_the_size_and_the_sign_of_effects(
+    model: GPT, traced: TracedSentence
+) -> None:
+    measured = measure(model, traced, traced.spans)
+    words = tables.word_table(traced, tables.token_table(traced, 1, {}), measured)
+    trust = pd.DataFrame(
+        {
+            "measure": ["knock_out"] * 4,
+            "kind": ["size", "size", "sign", "sign"],
+            "pattern": ["attention", "shuffled"] * 2,
+            "correlation": [0.5, 0.1, math.nan, 0.2],
+        }
+    )
+    told = tables.metrics(tables.row_table(traced, 1), words, trust, 7)
+    assert told["rank_correlation"] == {"size": {"knock_out": 0.5}, "sign": {"knock_out": None}}
+    assert told["contexts"] == 7
+    assert told["largest_knock_out"] == pytest.approx(float(measured["knock_out"].max()))

@@ -29,6 +29,20 @@ def test_rank_correlation_is_spearmans() -> None:
     assert rank_correlation(a[2], b[2]) is None
 
 
+def test_a_place_without_a_number_in_either_is_left_out_of_both() -> None:
+    no, a, b = math.nan, [1.0, 2.0, 9.0, 3.0], [1.0, 4.0, 2.0, 3.0]
+    # Without the third place b's ranks are 1, 3, 2 beside 1, 2, 3: 1 - 6 (1 + 1) / (3 · 8). Kept
+    # from all four places they would be 1, 4, 3, and the correlation 0.65.
+    holes = [[1.0, 2.0, no, 3.0], a, [no] * 4, [1.0, no, no, 2.0]]
+    others = [b, [1.0, 4.0, no, 3.0], b, b]
+    expected = pytest.approx([0.5, 0.5, no, 1], nan_ok=True)
+    assert rank_correlations(holes, others).tolist() == expected
+    assert rank_correlations(others, holes).tolist() == expected
+    # An infinity is no number either.
+    infinite = rank_correlations([[math.inf, 1.0, 2.0]], [[1.0, 2.0, 3.0]])
+    assert float(infinite[0]) == pytest.approx(1)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 8), st.integers(0, 10**6))
 def test_without_ties_it_follows_from_the_differences_of_ranks(n: int, seed: int) -> None:

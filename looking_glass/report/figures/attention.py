@@ -13,7 +13,12 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, PowerNorm, TwoS
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from looking_glass.report.figures.style import figure_of, in_house_style, printable
+from looking_glass.report.figures.style import (
+    figure_of,
+    in_house_style,
+    mark_missing,
+    printable,
+)
 from looking_glass.report.measures import MEASURES
 from looking_glass.report.params import Colors
 
@@ -21,6 +26,7 @@ from looking_glass.report.params import Colors
 PANELS = (
     ("predicting_row", "attention", "share of the row"),
     *((measure.key, measure.title, measure.axis) for measure in MEASURES),
+    ("exact", "exact worth, replaced", "worth to the choice (nats)"),
 )
 HEADS_A_ROW = 3
 SCALE = PowerNorm(0.5, 0, 1)  # small shares are told apart too
@@ -99,18 +105,30 @@ def head_maps(
 
 @in_house_style
 def attention_causes(table: pd.DataFrame, eleventh: str, block: str, colors: Colors) -> Figure:
-    """Draw the predicting row by word beside what each word caused, by every measure."""
+    """Draw the predicting row by word beside what each word caused, by every measure.
+
+    `table` has a column for each, and the words' exact worth beside them.
+    """
     seen = table.dropna(subset="knock_out")
-    figure = Figure(figsize=(8, 6.4))
-    grid = figure.subplots(2, 3, sharey=True)
+    figure = Figure(figsize=(9.4, 6.4))
+    grid = figure.subplots(2, 4, sharey=True)
     y = np.arange(len(seen))
     for axes, (column, title, label) in zip(grid.flat, PANELS, strict=True):
         color = colors.primary if column == "predicting_row" else colors.secondary
         axes.barh(y, seen[column], color=color)
+        mark_missing(axes, seen[column])
         axes.axvline(0, color="#333333", linewidth=0.8)
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.set_title(title, fontsize=10)
         axes.set_xlabel(label, fontsize=9)
+    grid[0, 0].plot(
+        seen["without_first"],
+        y,
+        linestyle="",
+        marker="|",
+        markersize=11,
+        color="#333333",
+    )
     for axes in grid[:, 0]:
         axes.set_yticks(y, [printable(word) for word in seen["text"]])
     grid[0, 0].invert_yaxis()

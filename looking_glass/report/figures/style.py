@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from typing import Any, ParamSpec
 
@@ -44,6 +45,13 @@ def printable(text: str) -> str:
 def _drawable() -> frozenset[int]:
     """Return the characters of the font that is used when nothing else is asked for."""
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def mark_missing(axes: Axes, values: Iterable[float]) -> None:
+    """Say at each bar without a number, from the top, that nothing can stand in for its word."""
+    for place, value in enumerate(values):
+        if math.isnan(value):
+            axes.annotate("no stand-in", (0, place), va="center", fontsize=7.5)
 
 
 def in_house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:

@@ -9,7 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from looking_glass.report.figures.style import figure_of, in_house_style, printable
+from looking_glass.report.figures.style import (
+    figure_of,
+    in_house_style,
+    mark_missing,
+    printable,
+)
 from looking_glass.report.methods import EXACT, SHUFFLED, shown
 from looking_glass.report.params import Colors
 
@@ -24,10 +29,9 @@ def word_worth(table: pd.DataFrame, chosen: str, colors: Colors) -> Figure:
         (left, "replaced", "replaced by another word", colors.primary),
         (right, "removed", "removed from all attention", colors.secondary),
     ):
-        axes.barh(y, table[way].fillna(0.0), color=color)
-        for place, value in zip(y, table[way], strict=True):
-            if value != value:  # no number: nothing can stand in for the word
-                axes.annotate("no stand-in", (0, place), va="center", fontsize=8)
+        worth = table[f"{way}_worth"]
+        axes.barh(y, worth, color=color)
+        mark_missing(axes, worth)
         axes.axvline(0, color="#333333", linewidth=0.8)
         axes.set_title(f"{title}\nall words together: {table[f'{way}_total'].iloc[0]:+.2f} nats")
         axes.set_xlabel("exact worth (nats)")
@@ -65,22 +69,11 @@ def yardstick(table: pd.DataFrame, n: int, colors: Colors) -> Figure:
         color=colors.muted,
         label="size, from a model that learned nothing",
     )
-    left.axvspan(
-        chance["removed_size_low"],
-        chance["removed_size_high"],
-        color=colors.muted,
-        alpha=0.3,
-        label="chance: words in a random order",
-    )
+    _chance(left, chance, "removed_size", colors)
     left.axvline(1.0, color="#333333", linestyle="--", linewidth=1)
-    left.set(xlabel="rank correlation with the exact worth", xlim=(-0.3, 1.05))
+    left.set_xlabel("rank correlation with the exact worth")
     _dots(right, rows, y, "removed_comprehensiveness", colors.primary, "")
-    right.axvspan(
-        chance["removed_comprehensiveness_low"],
-        chance["removed_comprehensiveness_high"],
-        color=colors.muted,
-        alpha=0.3,
-    )
+    _chance(right, chance, "removed_comprehensiveness", colors)
     right.axvline(
         exact["removed_comprehensiveness"],
         color="#333333",
@@ -88,16 +81,17 @@ def yardstick(table: pd.DataFrame, n: int, colors: Colors) -> Figure:
         linewidth=1,
         label="the exact worth's own order",
     )
-    right.set(xlabel="words taken away in its order:\n0 the worst order, 1 the best", xlim=(0, 1.02))
+    right.set_xlabel("words taken away in its order:\n0 the worst order, 1 the best")
+    right.set_xlim(min(0.0, right.get_xlim()[0]), 1.02)
     left.set_yticks(y, rows["label"], fontsize=8.5)
     left.invert_yaxis()
-    handles = [h for axes in (left, right) for h in zip(*axes.get_legend_handles_labels())]
+    handles = {
+        text: handle
+        for axes in (left, right)
+        for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
     figure.legend(
-        [h for h, _ in handles],
-        [t for _, t in handles],
-        loc="outside lower center",
-        ncols=2,
-        fontsize=8.5,
+        handles.values(), handles.keys(), loc="outside lower center", ncols=2, fontsize=8.5
     )
     figure.suptitle(
         f"How close explanations come to the exact answer, over {n:,} contexts",
@@ -126,17 +120,28 @@ def _dots(
     )
 
 
+def _chance(axes: Axes, chance: Any, name: str, colors: Colors) -> None:
+    """Draw the 95 % interval of a random order's number as a band."""
+    axes.axvspan(
+        chance[f"{name}_low"],
+        chance[f"{name}_high"],
+        color=colors.muted,
+        alpha=0.3,
+        label="chance: words in a random order",
+    )
+
+
 @in_house_style
 def sink(table: pd.DataFrame, colors: Colors) -> Figure:
     """Draw by block what the choosing row leaves on the first token, beside even attention."""
-    figure, axes = figure_of(7, 3.4)
+    figure, axes = figure_of(7, 4.0)
     x = np.arange(len(table))
     share = table["share"].to_numpy(dtype=float)
     error = np.stack([share - table["share_low"], table["share_high"] - share])
     axes.bar(x - 0.2, share, 0.38, yerr=error, color=colors.primary, label="on the first token")
     axes.bar(
         x + 0.2,
-        table["break_share"].fillna(0.0),
+        table["break_share"],
         0.38,
         color=colors.secondary,
         label="on a paragraph break put before it",
@@ -146,9 +151,18 @@ def sink(table: pd.DataFrame, colors: Colors) -> Figure:
         color="#333333",
         linestyle="--",
         linewidth=1,
-        label="one token's share of even attention",
+        label="its share of even attention",
+    )
+    axes.plot(
+        x + 0.2,
+        table["break_even"],
+        linestyle="",
+        marker="_",
+        markersize=26,
+        color="#333333",
+        label="the break's share of even attention",
     )
     axes.set_xticks(x, [f"block {block}" for block in table["block"]])
     axes.set(title="Is the first token a sink?", ylabel="share of the choosing row")
-    axes.legend(loc="best")
+    figure.legend(loc="outside lower center", ncols=2)
     return figure

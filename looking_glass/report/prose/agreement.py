@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
 
 from looking_glass.report.measures import MEASURES
-from looking_glass.report.prose.choice import most_attended
+from looking_glass.report.prose.choice import most_attended, placed
 from looking_glass.report.prose.phrases import listed, percent
 from looking_glass.report.results import Choice
 
@@ -21,42 +20,79 @@ NUMBERS = {
     "share on the first token": "on_first",
 }
 
+# What attention is held against: its name in tables, and what a reader calls it.
+CONTROLS = (
+    ("shuffled", "the same rows shuffled have"),
+    ("position", "the mean row of the other contexts, which knows places alone,"),
+    ("redrawn", "the same block of a model with all matrices drawn anew"),
+)
 
-def explain_trust(agreement: pd.DataFrame, n_contexts: int) -> str:
-    """Return a sentence on how far this block's attention tells which sources mattered."""
-    rows: Any = agreement.set_index("measure").to_dict("index")
-    told: list[str] = []
-    untold: list[str] = []
+
+def explain_trust(agreement: pd.DataFrame, details: Metrics) -> list[str]:
+    """Return sentences on how far this block's attention tells which words mattered."""
+    rows: Any = agreement.set_index(["measure", "kind", "pattern"]).to_dict("index")
+    told = []
     for measure in MEASURES:
         if not measure.intervention:
             continue
-        row = rows[measure.key]
-        clear = row["low"] > max(0.0, row["shuffled_high"])
-        interval = f"{row['low']:.2f} to {row['high']:.2f}"
-        text = f"{measure.source_label} ({row['correlation']:.2f}, {interval})"
-        (told if clear else untold).append(text)
-    parts = []
-    if told:
-        parts.append(f"it agrees better than shuffled attention does with {listed(told)}")
-    if untold:
-        parts.append(f"it is not clearly better than shuffled attention for {listed(untold)}")
-    same, chance = rows["knock_out"]["same_top"], rows["knock_out"]["uniform_same_top"]
-    return (
-        f"Over {n_contexts} contexts of the held-out text, by the mean rank correlation of this "
-        f"block's attention with what an intervention shows (95 % interval): {'; '.join(parts)}. "
-        f"The source that it attends to most is the one whose removal from the block costs most in "
-        f"{percent(same)} of the contexts; any one would be in {percent(chance)}."
+        size, sign = (rows[measure.key, kind, "attention"] for kind in ("size", "sign"))
+        told.append(
+            f"{measure.source_label}: {size['correlation']:.2f} with the size of the effect "
+            f"({size['low']:.2f} to {size['high']:.2f}), {sign['correlation']:.2f} with the effect "
+            f"as it is ({sign['low']:.2f} to {sign['high']:.2f})"
+        )
+    known = rows["knock_out_every_row", "size", "attention"]
+    beside = [_beside(rows["knock_out_every_row", "size", name], what) for name, what in CONTROLS]
+    return [
+        f"Over {details['contexts']} contexts of the held-out text, each of "
+        f"{details['context_words']} words, none overlapping another, this block's attention was "
+        "ranked against what removing each word costs the choice, and what replacing it does. Mean "
+        f"rank correlation with its 95 % interval, by {'; by '.join(told)}.",
+        "Attention is never negative: it can follow the size of an effect and not its side. What "
+        "chance gives, for the size of the effect of removing a word from every row: "
+        f"{listed(beside)}. Attention itself has {known['correlation']:.2f}.",
+        "The word that it attends to most is the one of the largest such effect in "
+        f"{percent(known['same_top'])} of the contexts; even attention would name it in "
+        f"{percent(known['uniform_same_top'])}, the places alone in "
+        f"{percent(rows['knock_out_every_row', 'size', 'position']['same_top'])}.",
+    ]
+
+
+def _beside(row: dict[str, float], what: str) -> str:
+    """Return a control's correlation, and whether attention is above it."""
+    low, high = row["lead_low"], row["lead_high"]
+    verdict = (
+        "attention is above it"
+        if low > 0
+        else "attention is below it"
+        if high < 0
+        else "attention is not told apart from it"
     )
+    return f"{what} {row['correlation']:.2f} ({verdict}: {low:+.2f} to {high:+.2f})"
 
 
 def compare_patterns(first: Metrics, last: Metrics) -> str:
-    """Return a sentence on what each block's pattern follows: positions, or the tokens there."""
-    follows = [
-        f"the {name} block's row keeps {percent(share['of_position'])} when all other tokens are "
-        f"replaced, and {percent(share['of_content'])} of each token's share when they are shuffled"
-        for name, share in (("first", first["pattern_kept"]), ("last", last["pattern_kept"]))
-    ]
-    return f"Position against content, in the same contexts: {listed(follows)}."
+    """Return sentences on what each block's pattern follows, above what unrelated rows share."""
+    follows = []
+    for name, share in (("first", first["pattern_kept"]), ("last", last["pattern_kept"])):
+        follows.append(
+            f"the {name} block's row has {percent(share['of_position'])} in common with the row "
+            "at the same places when all other tokens are replaced, and "
+            f"{percent(share['of_content'])} with the row of the same tokens when they are "
+            "shuffled; rows that share neither places nor tokens have "
+            f"{percent(share['of_neither'])} in common, a difference of "
+            f"{_above(share, 'of_position')} and {_above(share, 'of_content')}"
+        )
+    return (
+        "Position against content, in the same contexts, each difference from chance as its 95 % "
+        f"interval: {'; '.join(follows)}."
+    )
+
+
+def _above(share: Metrics, name: str) -> str:
+    """Return by how many points a share lies above chance, with its interval."""
+    low, high = (100 * share[f"{name}_above_{end}"] for end in ("low", "high"))
+    return f"{low:+.1f} to {high:+.1f} points"
 
 
 def side_by_side_rows(first: Choice, last: Choice) -> list[tuple[str, str, str]]:
@@ -65,16 +101,22 @@ def side_by_side_rows(first: Choice, last: Choice) -> list[tuple[str, str, str]]
         (label, f"{first.number(name):.3f}", f"{last.number(name):.3f}")
         for label, name in NUMBERS.items()
     ]
-    rows.append(("attended to most", f"“{most_attended(first)}”", f"“{most_attended(last)}”"))
+    rows.append(("attended to most", most_attended(first), most_attended(last)))
+    words = first.words["text"].tolist()
     for measure in MEASURES:
         found = (first.measure(measure.key), last.measure(measure.key))
-        a, b = (f"“{row['top_word']}” ({row['top_effect']:+.3f})" for row in found)
-        rows.append((f"mattered most by {measure.short}", a, b))
-    for measure in MEASURES:
-        found = (first.measure(measure.key), last.measure(measure.key))
-        c, d = (
-            "–" if math.isnan(value) else f"{value:+.2f}"
-            for value in (float(row["words_correlation"]) for row in found)
+        a, b = (
+            f"{placed(words, int(row['top']))} ({row['top_effect']:+.3f})"
+            if row["top_effect"] == row["top_effect"]
+            else "–"
+            for row in found
         )
-        rows.append((f"rank correlation of attention with {measure.short}", c, d))
+        rows.append((f"largest by {measure.short}", a, b))
+    for measure in MEASURES:
+        for kind, what in ((0, "the size of "), (1, "")):
+            if kind == 1 and measure.key == "weighted_norm":
+                continue  # a length has no sign: both are the same
+            pair = (first.correlations[measure.key][kind], last.correlations[measure.key][kind])
+            c, d = ("–" if value is None else f"{value:+.2f}" for value in pair)
+            rows.append((f"rank correlation of attention with {what}{measure.short}", c, d))
     return rows

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from looking_glass.report.prose.choice import most_attended
-from looking_glass.report.prose.phrases import count, listed, nats
+import pandas as pd
+
+from looking_glass.report.prose.choice import most_attended, placed
+from looking_glass.report.prose.phrases import count, listed
 from looking_glass.report.readings import Readings
 from looking_glass.report.results import Choice
 
@@ -29,7 +31,9 @@ def explain_loss(metrics: Metrics) -> str:
     )
 
 
-def in_brief(metrics: Metrics, readings: Readings, choice: Choice) -> list[str]:
+def in_brief(
+    metrics: Metrics, readings: Readings, choice: Choice, worth: pd.DataFrame
+) -> list[str]:
     """Return the answers of the page, a line each."""
     model, sentence = metrics["evaluate"], metrics["logprob"]
     inverted = metrics["invert"]["readings"]
@@ -39,14 +43,25 @@ def in_brief(metrics: Metrics, readings: Readings, choice: Choice) -> list[str]:
         if reached
         else "No input was found that makes it say exactly the sentence asked for."
     )
-    told = choice.measure("knock_out_all_blocks")
     return [
         f"Loss on held-out text: {model['val_loss']:.3f} nats per token, "
         f"{model['val_bits_per_byte']:.3f} bits per byte.",
         answer,
         f"The 11th word that it chose is “{choice.eleventh}”. The last block attended most to "
-        f"“{most_attended(choice)}”; what the choice owed most to the attention of all blocks was "
-        f"“{told['top_word']}” ({nats(told['top_effect'])}).",
+        f"{most_attended(choice)}; {worth_most(worth)}.",
         f"The log-probability of a sampled sentence of {count(sentence['tokens'], 'token')}: "
         f"{sentence['nats']:.3f} nats.",
     ]
+
+
+def worth_most(worth: pd.DataFrame) -> str:
+    """Return which word was worth most to the choice, exactly, when words are replaced."""
+    known = worth.dropna(subset="replaced_worth")
+    if known.empty:
+        return "nothing can stand in for any of its words, so none has an exact worth"
+    most = known.loc[known["replaced_worth"].idxmax()]
+    return (
+        f"of all words {placed(worth['text'].tolist(), int(most['word']))} was worth most to the "
+        f"choice, exactly, over all sets of words replaced ({most['replaced_worth']:+.2f} nats, "
+        f"where all together are worth {most['replaced_total']:+.2f})"
+    )

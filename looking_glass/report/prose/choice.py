@@ -14,6 +14,7 @@ WORDS = 10
 # With ten words, one pair of unrelated rankings in twenty has a rank correlation that is as far
 # from 0, in either direction. Source: tables of Spearman's coefficient, n = 10, two-sided.
 UNRELATED = 0.65
+NOTHING = 0.005  # nats: what is told to two decimals is told as 0 up to there
 MOST_FREQUENT = 5  # of what follows a context in the training text: so many are named
 
 
@@ -30,7 +31,7 @@ def explain_choice(choice: Choice) -> list[str]:
         f"{percent(choice.alternatives['probability'].iloc[0])}; the next best was "
         f"“{visible(second['text'])}” with {percent(second['probability'])}.",
         f"At that step the {choice.block} block attended most to "
-        f"{placed(words, int(by_attention.index[0]))} "
+        f"{placed(words, _place(by_attention.iloc[0]))} "
         f"({percent(by_attention['predicting_row'].iloc[0])} of the row, mean over heads), then to "
         f"{also_attended(by_attention, words)}; even attention to all tokens would give each "
         f"{percent(math.exp(-choice.number('largest_entropy')))}.",
@@ -38,6 +39,11 @@ def explain_choice(choice: Choice) -> list[str]:
         agreement(choice.correlations["knock_out"], len(seen)),
         explain_measures(choice.measures, words),
     ]
+
+
+def _place(row: pd.Series) -> int:
+    """Return which word a row of a table of words is about."""
+    return int(row["word"])
 
 
 def placed(words: list[str], place: int) -> str:
@@ -51,13 +57,13 @@ def explain_effect(top: pd.Series, strongest: pd.Series, words: list[str]) -> st
 
     Both are rows of the table of words, by whose index they are told apart.
     """
-    most = placed(words, int(strongest.name))
+    most = placed(words, _place(strongest))
     if strongest["knock_out"] <= 0:
         return (
             "Removing any one word from this block's choosing row made the choice no less "
             "probable: it owes none of them anything here, as far as one at a time can tell."
         )
-    if strongest.name == top.name:
+    if strongest["word"] == top["word"]:
         return (
             f"Of all words, removing {most} from this block's choosing row costs the choice most, "
             f"{nats(strongest['knock_out'])}: the one that it attended to most."
@@ -77,7 +83,7 @@ def explain_effect(top: pd.Series, strongest: pd.Series, words: list[str]) -> st
 def explain_measures(measures: pd.DataFrame, words: list[str]) -> str:
     """Return a sentence that names the word with the largest number, by every measure."""
     named: dict[int, list[str]] = {}
-    for _, row in measures.iterrows():
+    for _, row in measures.dropna(subset="top_effect").iterrows():
         measure = BY_KEY[row["measure"]]
         value = f"{row['top_effect']:.3g} {measure.unit}".strip()
         named.setdefault(int(row["top"]), []).append(f"{measure.label} ({value})")
@@ -97,8 +103,8 @@ def most_attended(choice: Choice) -> str:
 def also_attended(by_attention: pd.DataFrame, words: list[str]) -> str:
     """Return the second and third most attended words with their shares."""
     return " and ".join(
-        f"{placed(words, int(place))} ({percent(row['predicting_row'])})"
-        for place, row in by_attention.iloc[1:3].iterrows()
+        f"{placed(words, _place(row))} ({percent(row['predicting_row'])})"
+        for _, row in by_attention.iloc[1:3].iterrows()
     )
 
 
@@ -110,29 +116,32 @@ def agreement(correlations: tuple[float | None, float | None], n: int) -> str:
     size, sign = correlations
     if size is None or sign is None:
         return "Attention and effect cannot be compared: one of the two does not vary."
-    beyond = (
-        "more than one pair of unrelated rankings in twenty would"
-        if abs(size) >= UNRELATED
-        else f"and one pair of unrelated rankings in twenty reaches {UNRELATED} in either direction"
+    side = "beyond" if abs(size) >= UNRELATED else "within"
+    chance = (
+        f"{side} the ±{UNRELATED} that 19 of 20 pairs of unrelated rankings keep to"
+        if n == WORDS
+        else "which one context alone cannot tell from chance"
     )
-    if n != WORDS:
-        beyond = "over so few words, a number to be held against many contexts"
     return (
         f"Over the {n} words the rank correlation of attention with the size of the effect of "
-        f"removing each is {size:.2f}, {beyond}; with the effect as it is, for or against the "
+        f"removing each is {size:.2f}, {chance}; with the effect as it is, for or against the "
         f"choice, {sign:.2f}."
     )
 
 
 def compare_blocks(first: Choice, last: Choice) -> list[str]:
     """Return sentences on how the first block's attention differs from the last one's."""
-    spread = {c.block: c.number("entropy") for c in (first, last)}
+    spread = {c.block: round(c.number("entropy"), 2) for c in (first, last)}
     wider = "first" if spread["first"] > spread["last"] else "last"
+    verdict = (
+        "Both blocks spread their attention equally wide"
+        if spread["first"] == spread["last"]
+        else f"The {wider} block spreads its attention wider"
+    )
     sentences = [
-        f"The {wider} block spreads its attention wider: the entropy of the predicting row is "
-        f"{spread['first']:.2f} nats in the first block and {spread['last']:.2f} in the last, "
-        f"where even attention to all positions would have "
-        f"{first.number('largest_entropy'):.2f}."
+        f"{verdict}: the entropy of the predicting row is {spread['first']:.2f} nats in the first "
+        f"block and {spread['last']:.2f} in the last, where even attention to all positions would "
+        f"have {first.number('largest_entropy'):.2f}."
     ]
     back = {c.block: c.number("mean_distance") for c in (first, last)}
     sentences.append(
@@ -144,10 +153,13 @@ def compare_blocks(first: Choice, last: Choice) -> list[str]:
         sentences.append(f"Both attend most to {tops['first']}.")
     else:
         sentences.append(f"The first attends most to {tops['first']}, the last to {tops['last']}.")
-    effect = {c.block: c.largest_knock_out for c in (first, last)}
+    effect = {
+        c.block: nats(c.largest_knock_out) if c.largest_knock_out > 0 else "nothing"
+        for c in (first, last)
+    }
     sentences.append(
-        f"Removing one word from the choosing row costs the choice at most {nats(effect['first'])} "
-        f"in the first block and {nats(effect['last'])} in the last."
+        f"Removing one word from the choosing row costs the choice at most {effect['first']} "
+        f"in the first block and {effect['last']} in the last."
     )
     return sentences
 
@@ -159,7 +171,10 @@ def explain_provenance(table: pd.DataFrame, chosen: str) -> str:
     first, own = table.iloc[0], table[table["is_the_choice"] == 1]
     listing = table[table["rank"] <= MOST_FREQUENT]
     following = listed(
-        [f"“{visible(row['next'])}” ({count(row['count'], 'time')})" for _, row in listing.iterrows()]
+        [
+            f"“{visible(row['next'])}” ({count(row['count'], 'time')})"
+            for _, row in listing.iterrows()
+        ]
     )
     followers = int(first["followers"])
     more = f", the {len(listing)} most frequent of {followers}" if followers > len(listing) else ""
@@ -180,7 +195,7 @@ def explain_provenance(table: pd.DataFrame, chosen: str) -> str:
 
 
 def explain_parts(parts: pd.DataFrame) -> str:
-    """Return a sentence on which parts of the residual stream separate the choice from its rival."""
+    """Return a sentence on the parts of the residual stream that set the choice off its rival."""
     known = parts[parts["part"] != "remainder"]
     ranked = known.sort_values("margin", ascending=False, kind="stable")
     most = [f"{row['part']} ({row['margin']:+.2f})" for _, row in ranked.iloc[:3].iterrows()]
@@ -213,22 +228,21 @@ def explain_worth(table: pd.DataFrame, chosen: str) -> list[str]:
 
 def _worth(table: pd.DataFrame, way: str, words: list[str]) -> str:
     """Return what the words are worth by one way: together, the most, the least."""
-    known = table.dropna(subset=way).sort_values(way, ascending=False, kind="stable")
-    most, least = known.iloc[0], known.iloc[-1]
-    second = known.iloc[1] if len(known) > 1 else most
-    told = f"{placed(words, int(most.name))} ({most[way]:+.2f})"
-    if len(known) > 1:
-        told += f", then {placed(words, int(second.name))} ({second[way]:+.2f})"
+    own = f"{way}_worth"
+    known = table.dropna(subset=own).sort_values(own, ascending=False, kind="stable")
+    if known.empty:
+        return "none of the words has a worth: nothing can stand in for them"
+    told = [f"{placed(words, _place(row))} ({row[own]:+.2f})" for _, row in known.iterrows()]
     against = (
-        f"; the least is worth {placed(words, int(least.name))} ({least[way]:+.2f}), which makes "
-        "it less probable"
-        if least[way] < 0
-        else f"; none makes it less probable, the least being {placed(words, int(least.name))} "
-        f"({least[way]:+.2f})"
+        f"worth least is {told[-1]}, which makes it less probable"
+        if known[own].iloc[-1] < -NOTHING
+        else f"none makes it less probable by more than {NOTHING} nats; worth least is {told[-1]}"
     )
     lacking = len(table) - len(known)
-    without = f" ({count(lacking, 'word')} that nothing can stand in for left out)" if lacking else ""
+    without = (
+        f" ({count(lacking, 'word')} that nothing can stand in for left out)" if lacking else ""
+    )
     return (
         f"all words together are worth {table[f'{way}_total'].iloc[0]:+.2f} nats to it{without}, "
-        f"and the most {told}{against}"
+        f"and worth most is {', then '.join(told[:2])}; {against}"
     )

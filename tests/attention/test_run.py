@@ -1,0 +1,80 @@
+"""What the stages hand on: the cases that all of them draw, and the measures kept by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from looking_glass.attention.contexts import seen_by
+from looking_glass.attention.measures import measure, measure_cases, of_block
+from looking_glass.attention.params import AttentionParams
+from looking_glass.attention.redrawn import redrawn
+from looking_glass.attention.run import block_agreement, by_prompt, choice_arrays, draw, kept
+from looking_glass.attention.traced import TracedSentence
+from looking_glass.gpt.model import GPT
+from looking_glass.text.corpus import Tokens
+from looking_glass.text.tokenizer import Tokenizer
+from tests.helpers.cases import COMPUTE
+
+MATCHED = torch.arange(50_257).roll(1)
+
+
+@pytest.fixture(scope="module")
+def text(tokenizer: Tokenizer) -> Tokens:
+    told = " ".join(f"so the {what} went home" for what in ("cat", "queen", "hatter", "king") * 5)
+    return np.array(tokenizer.encode(told), dtype=np.uint16)
+
+
+def params(*prompts: str, n: int = 6, words: int = 4) -> AttentionParams:
+    return AttentionParams(
+        prompts=prompts, blocks=("first", "last"), contexts=n, context_words=words, seed=3
+    )
+
+
+def test_the_cases_do_not_depend_on_the_prompts(
+    model: GPT, tokenizer: Tokenizer, text: Tokens
+) -> None:
+    drawn = []
+    for prompts in (("one",), ("another one that is much longer than that",), ("a", "b")):
+        cases, generator = draw(model, tokenizer, text, params(*prompts), COMPUTE)
+        drawn.append((cases, torch.rand(3, generator=generator)))
+        assert [len(case.words) for case in cases] == [4] * 6
+    for cases, next_random in drawn[1:]:
+        assert torch.equal(next_random, drawn[0][1])
+        for one, other in zip(cases, drawn[0][0], strict=True):
+            assert torch.equal(one.choices.contexts, other.choices.contexts)
+
+
+def test_measures_are_kept_of_sentences_of_cases_and_of_a_model_that_learned_nothing(
+    model: GPT, tokenizer: Tokenizer, traced: TracedSentence, text: Tokens
+) -> None:
+    cases, generator = draw(model, tokenizer, text, params("a"), COMPUTE)
+    state = generator.get_state()
+    once = choice_arrays(model, [traced], cases, MATCHED, COMPUTE, generator)
+    for of, expected in (
+        ("prompt_1.word", measure(model, traced.choices, traced.spans, MATCHED)),
+        ("contexts", measure_cases(model, cases, MATCHED, COMPUTE)),
+    ):
+        found = kept(once, of)
+        assert set(found) == set(expected)
+        for name, values in expected.items():
+            assert torch.allclose(found[name], values, equal_nan=True), (of, name)
+    # Another model, asked about the same choices: the first that the generator draws.
+    assert once["redrawn.attention"].shape == once["contexts.attention"].shape
+    assert not np.allclose(once["redrawn.attention"], once["contexts.attention"], atol=1e-3)
+    other = redrawn(model, torch.Generator().set_state(state))
+    measured = measure_cases(other, seen_by(other, cases, COMPUTE), MATCHED, COMPUTE)
+    for name, values in kept(once, "redrawn").items():
+        assert torch.allclose(values, measured[name], equal_nan=True), name
+    patterns = block_agreement(1, once, generator)["pattern"].unique().tolist()
+    assert patterns == ["attention", "shuffled", "position", "redrawn"]
+    measured = of_block(kept(once, "contexts"), 1)
+    assert measured["attention"].shape == (6, 4)
+
+
+def test_the_tables_of_several_sentences_are_joined_by_their_number() -> None:
+    found = [{"a": pd.DataFrame({"x": [1, 2]})}, {"a": pd.DataFrame({"x": [3]})}]
+    joined = by_prompt(found)
+    assert joined["a"].to_dict("list") == {"prompt": [1, 1, 2], "x": [1, 2, 3]}
