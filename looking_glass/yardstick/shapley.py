@@ -40,7 +40,8 @@ def shapley_values(values: Tensor) -> Tensor:
     n = n_words(values)
     values = values.double()
     sizes = members(n).sum(dim=1)  # (2^n,)
-    weights = torch.tensor([1 / (n * math.comb(n - 1, size)) for size in range(n)]).double()
+    shares = [1 / (n * math.comb(n - 1, size)) for size in range(n)]
+    weights = torch.tensor(shares, dtype=torch.float64)
     found = []
     for word in range(n):
         without = (torch.arange(2**n) >> word) % 2 == 0

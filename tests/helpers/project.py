@@ -32,6 +32,7 @@ EVERY_STAGE = [
     "choose",
     "attention@first",
     "attention@last",
+    "yardstick",
     "logprob",
     "report",
 ]
@@ -140,6 +141,7 @@ def build(root: Path, tables: tuple[Path, Path]) -> None:
         invert__noise_trials=4,
         attention__prompts=[TEN + " was", 'It was late, and the "duchess"  went home to 🐿️'],
         attention__contexts=4,
+        attention__context_words=3,
         logprob__max_tokens=30,
         logprob__samples=20,
         report__dpi=50,

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from looking_glass.pipeline.artifacts import write_csv, write_json
+from looking_glass.report.measures import BY_KEY
 from looking_glass.report.results import Results, first_sentence
-from tests.helpers.report import FRONTIER, choice
+from tests.helpers.report import FRONTIER, choice, worth
 
 
 @pytest.fixture
@@ -72,17 +73,29 @@ def test_the_books_numbers_go_without_its_name(results: Results) -> None:
 
 
 def test_a_choice_knows_its_numbers() -> None:
-    found = choice({"f": 0.7}, {"b": 2.0}, 0.25)
+    found = choice({"f": 0.7}, {"b": 2.0}, 0.25, -0.5)
     assert found.eleventh == "k"
     assert found.number("entropy") == 1.5
-    assert found.correlation == 0.25
+    assert found.chosen == " eleven"
+    assert list(found.correlations) == list(BY_KEY)
+    assert set(found.correlations.values()) == {(0.25, -0.5)}, "the size first, then as it is"
     assert found.largest_knock_out == 2.0
     assert found.measure("direct")["top_word"] == "b"
-    flat = choice({"f": 0.7}, {"b": 2.0}, None)
-    assert flat.correlation is None
+    flat = choice({"f": 0.7}, {"b": 2.0}, None, None)
+    assert set(flat.correlations.values()) == {(None, None)}
     assert math.isnan(flat.measure("direct")["words_correlation"])
 
 
 def test_the_first_sentence_is_that_of_the_first_row() -> None:
     table = pd.DataFrame({"sentence": ["b", "a", "b"], "n": [1, 2, 3]})
     assert first_sentence(table)["n"].tolist() == [1, 3]
+
+
+def test_worth_is_that_of_one_prompt(results: Results) -> None:
+    table = worth(["a", "12"], [0.5, math.nan])
+    both = pd.concat([table.assign(prompt=1), table.assign(prompt=2, removed_worth=9.0)])
+    write_csv(results.tables / "yardstick/words.csv", both)
+    found = results.worth(2)
+    assert found["text"].tolist() == ["a", "12"]
+    assert found["removed_worth"].tolist() == [9.0, 9.0]
+    assert found["replaced_worth"].tolist() == pytest.approx([0.5, math.nan], nan_ok=True)

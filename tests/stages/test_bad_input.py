@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from looking_glass.pipeline.errors import run_stage
-from stages import attention, choose, download, encode, invert, logprob, train
+from stages import attention, choose, download, encode, invert, logprob, train, yardstick
 from tests.helpers.project import TEN, edit, main_of
 
 BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
@@ -39,6 +39,12 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"attention__blocks": ["first"]},
         "report compares the two, got .*first",
     ),
+    "a context of 13 words": (
+        yardstick,
+        {"attention__context_words": 13},
+        "'attention.context_words': .*got 13",
+    ),
+    "one context": (choose, {"attention__contexts": 1}, "'attention.contexts': .*got 1"),
     "a wrong sha256": (download, {"download__book__local__sha256": "0" * 64}, "required sha256 0"),
     "a file that is not there": (download, {"download__book__local__path": "no"}, "cannot be read"),
     "a block over the text": (train, {"model__block_size": 4000}, "must hold .* 4001 tokens"),

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from looking_glass.pipeline.artifacts import TEXTS, read_tensors
+from looking_glass.pipeline.artifacts import TEXTS, read_csv, read_tensors
 from tests.helpers.project import EVERY_STAGE, ROOT, changed, command, edit, repro
 
 DAG = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -57,6 +57,29 @@ def test_both_blocks_go_on_from_what_was_chosen_once(project: Path) -> None:
             layer = 0 if block == "first" else -1
             own = once[f"prompt_{number}.own"][layer].mean(axis=0)
             assert patterns[f"prompt_{number}.words"] == pytest.approx(own, abs=1e-6)
+
+
+def test_worth_is_exact_and_adds_up_to_what_all_words_are_worth(project: Path) -> None:
+    values = read_tensors(project / "data/yardstick/values.safetensors")
+    words = read_csv(project / "data/tables/yardstick/words.csv")
+    assert words["prompt"].tolist() == [1] * 10 + [2] * 10
+    for way in ("removed", "replaced"):
+        assert values[f"contexts.{way}"].shape == (4, 2**3)
+        for number, table in words.groupby("prompt"):
+            of_sets = values[f"prompt_{number}.{way}"]
+            assert of_sets.shape == (2**10,)
+            total = table[f"{way}_total"].iloc[0]
+            assert total == pytest.approx(float(of_sets[-1] - of_sets[0]), abs=1e-4)
+            # A word that nothing can stand in for changes no set: it has no number, and adds none.
+            assert table[f"{way}_worth"].sum() == pytest.approx(total, abs=1e-4)
+
+
+def test_what_is_said_of_attention_is_on_the_page(project: Path) -> None:
+    page = (project / "reports/report.html").read_text()
+    for said in ("Shapley value", "Over 4 contexts of 3 words each", "all 8 sets of words"):
+        assert said in page
+    drawn = {path.stem for path in (project / "reports/figures").iterdir()}
+    assert {"yardstick", "sink", "attention_worth", "attention_worth_2"} <= drawn
 
 
 def made_by(stage: dict[str, Any]) -> list[str]:
@@ -112,15 +135,20 @@ EDITS = {
         stage for stage in EVERY_STAGE if stage not in ("download", "train", "report")
     ],
     "looking_glass/gpt/generation.py": [
-        *("evaluate", "invert", "choose", "attention@first", "attention@last", "logprob")
+        *("evaluate", "invert", "choose", "attention@first", "attention@last"),
+        *("yardstick", "logprob"),
     ],
     "looking_glass/training/loop.py": ["train"],
     "looking_glass/baselines/kneser_ney.py": ["evaluate"],
     "looking_glass/inversion/search.py": ["invert"],
-    "looking_glass/attention/patterns.py": ["choose", "attention@first", "attention@last"],
+    "looking_glass/attention/patterns.py": [
+        *("choose", "attention@first", "attention@last", "yardstick")
+    ],
+    "looking_glass/yardstick/shapley.py": ["yardstick"],
     "looking_glass/likelihood/scores.py": ["logprob"],
     "looking_glass/report/figures/attention.py": ["report"],
     "looking_glass/report/prose/choice.py": ["report"],
+    "looking_glass/report/methods.py": ["report"],
     "looking_glass/report/templates/report.css": ["report"],
     "stages/choose.py": ["choose"],
 }

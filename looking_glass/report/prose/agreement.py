@@ -22,7 +22,7 @@ NUMBERS = {
 
 # What attention is held against: its name in tables, and what a reader calls it.
 CONTROLS = (
-    ("shuffled", "the same rows shuffled have"),
+    ("shuffled", "the same rows shuffled, which is chance, have"),
     ("position", "the mean row of the other contexts, which knows places alone,"),
     ("redrawn", "the same block of a model with all matrices drawn anew"),
 )
@@ -48,9 +48,9 @@ def explain_trust(agreement: pd.DataFrame, details: Metrics) -> list[str]:
         f"{details['context_words']} words, none overlapping another, this block's attention was "
         "ranked against what removing each word costs the choice, and what replacing it does. Mean "
         f"rank correlation with its 95 % interval, by {'; by '.join(told)}.",
-        "Attention is never negative: it can follow the size of an effect and not its side. What "
-        "chance gives, for the size of the effect of removing a word from every row: "
-        f"{listed(beside)}. Attention itself has {known['correlation']:.2f}.",
+        "Attention is never negative: it can follow the size of an effect and not its side. Beside "
+        "it, for the size of the effect of removing a word from every row, where it has "
+        f"{known['correlation']:.2f}: {listed(beside)}.",
         "The word that it attends to most is the one of the largest such effect in "
         f"{percent(known['same_top'])} of the contexts; even attention would name it in "
         f"{percent(known['uniform_same_top'])}, the places alone in "
@@ -68,7 +68,7 @@ def _beside(row: dict[str, float], what: str) -> str:
         if high < 0
         else "attention is not told apart from it"
     )
-    return f"{what} {row['correlation']:.2f} ({verdict}: {low:+.2f} to {high:+.2f})"
+    return f"{what} {row['correlation']:.2f} ({verdict}: {low:+.3f} to {high:+.3f})"
 
 
 def compare_patterns(first: Metrics, last: Metrics) -> str:
@@ -76,21 +76,21 @@ def compare_patterns(first: Metrics, last: Metrics) -> str:
     follows = []
     for name, share in (("first", first["pattern_kept"]), ("last", last["pattern_kept"])):
         follows.append(
-            f"the {name} block's row has {percent(share['of_position'])} in common with the row "
+            f"The {name} block's row has {percent(share['of_position'])} in common with the row "
             "at the same places when all other tokens are replaced, and "
             f"{percent(share['of_content'])} with the row of the same tokens when they are "
-            "shuffled; rows that share neither places nor tokens have "
-            f"{percent(share['of_neither'])} in common, a difference of "
-            f"{_above(share, 'of_position')} and {_above(share, 'of_content')}"
+            "shuffled. Rows that share neither places nor tokens, which is chance, have "
+            f"{percent(share['of_neither'])} in common: from that the first differs by "
+            f"{_above(share, 'of_position')}, the second by {_above(share, 'of_content')}."
         )
     return (
-        "Position against content, in the same contexts, each difference from chance as its 95 % "
-        f"interval: {'; '.join(follows)}."
+        "Position against content, in the same contexts, with the 95 % interval of each difference "
+        f"from chance. {' '.join(follows)}"
     )
 
 
 def _above(share: Metrics, name: str) -> str:
-    """Return by how many points a share lies above chance, with its interval."""
+    """Return by how many percentage points a share lies above chance, with its interval."""
     low, high = (100 * share[f"{name}_above_{end}"] for end in ("low", "high"))
     return f"{low:+.1f} to {high:+.1f} points"
 

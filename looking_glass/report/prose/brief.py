@@ -59,7 +59,7 @@ def worth_most(worth: pd.DataFrame) -> str:
     known = worth.dropna(subset="replaced_worth")
     if known.empty:
         return "nothing can stand in for any of its words, so none has an exact worth"
-    most = known.loc[known["replaced_worth"].idxmax()]
+    most = known.iloc[int(known["replaced_worth"].argmax())]
     return (
         f"of all words {placed(worth['text'].tolist(), int(most['word']))} was worth most to the "
         f"choice, exactly, over all sets of words replaced ({most['replaced_worth']:+.2f} nats, "

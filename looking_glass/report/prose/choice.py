@@ -55,7 +55,7 @@ def placed(words: list[str], place: int) -> str:
 def explain_effect(top: pd.Series, strongest: pd.Series, words: list[str]) -> str:
     """Return a sentence on removing the word attended to most, and the one whose loss costs most.
 
-    Both are rows of the table of words, by whose index they are told apart.
+    Both are rows of the table of words, told apart by their place, `word`.
     """
     most = placed(words, _place(strongest))
     if strongest["knock_out"] <= 0:
