@@ -41,7 +41,7 @@ def explain_methods(table: pd.DataFrame, n: int, n_words: int) -> list[str]:
     ]
     none = rest[~(rest["removed_size_low"] > chance["removed_size_high"])]
     if len(none):
-        names = listed([str(name) for name in none["label"]])
+        names = "; ".join(none["label"])  # some have a comma of their own
         sentences.append(
             f"Not shown to be better than a random order by that correlation: {names}."
         )

@@ -187,6 +187,8 @@ def test_a_choice_beyond_the_listed_followers_is_still_one_of_them() -> None:
     assert "“␣w5” (20 times), the 5 most frequent of 13; " in said
     assert "“␣w6”" not in said
     assert said.endswith("the model's “␣w13” is number 13 of them (1 of 241 times).")
+    few = explain_provenance(followers(*[20] * 7, choice_at=6), " w7")
+    assert "the 5 most frequent of 7; the model's “␣w7” is number 7 of them" in few
 
 
 def test_a_choice_that_never_follows_is_said_never_to() -> None:

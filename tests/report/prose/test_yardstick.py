@@ -56,8 +56,8 @@ def test_methods_that_a_random_order_may_equal_are_named() -> None:
     table = method_rows(rollout_all=0.1, gradient_input_all=-0.5, attention_2=0.0, direct_1=0.11)
     *_, last = explain_methods(table, 9, 3)
     assert last == (
-        "Not shown to be better than a random order by that correlation: attention, block 2, "
-        "attention rolled out over all blocks and gradient × input."
+        "Not shown to be better than a random order by that correlation: attention, block 2; "
+        "attention rolled out over all blocks; gradient × input."
     )
 
 
