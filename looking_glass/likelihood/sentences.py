@@ -69,9 +69,21 @@ def prompt_tokens(tokenizer: Tokenizer, params: LogprobParams, block_size: int) 
 
 
 def continuation(tokenizer: Tokenizer, prompt: str, text: str) -> list[int]:
-    """Return the tokens of `text` as it goes on after `prompt`: a space is put between words."""
+    """Return the tokens of `text` as it goes on after `prompt`: a space is put between words.
+
+    They are those of the two written as one text, less the prompt's own: white space at the end of
+    a prompt, which GPT-2's encoder gives to the word after it, is in the first of them. Raises
+    `InputError` where the text changes the prompt's own tokens.
+    """
     apart = prompt[-1:].isspace() or text[:1].isspace()
-    return tokenizer.encode(text if apart else f" {text}")
+    own = tokenizer.encode_prompt(prompt)
+    whole = tokenizer.encode(prompt + ("" if apart else " ") + text)
+    if whole[: len(own)] != own:
+        raise InputError(
+            "logprob.prompt: it must end where a token of the joined text ends, "
+            f"{prompt!r} does not before {text[:20]!r}: put the end of the prompt into the sentence"
+        )
+    return whole[len(own) :]
 
 
 def users_sentences(tokenizer: Tokenizer, params: LogprobParams) -> list[Sentence]:

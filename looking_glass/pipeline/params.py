@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.yaml_reader import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = (
@@ -27,8 +28,7 @@ SECTIONS = (
 class Section(BaseModel):
     """Base of every section's class: immutable, and strict about keys it does not know.
 
-    Numbers may be written as YAML reads them wrongly: PyYAML takes `1e-4` for a string, and
-    `dvc exp run -S train.learning_rate=0.00003` writes one like it. Numeric fields accept both.
+    A number may come as text that is one, "1e-4" in quotes say: numeric fields accept both.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -39,9 +39,15 @@ class Section(BaseModel):
         """Refuse `yes` where a number belongs: Python would take it for 1."""
         for key, value in values.items() if isinstance(values, dict) else ():
             field = cls.model_fields.get(str(key))
-            if isinstance(value, bool) and field is not None and field.annotation in (int, float):
+            if isinstance(value, bool) and field is not None and _is_number(field.annotation):
                 raise ValueError(f"{key} must be a number, got {str(value).lower()}")
         return values
+
+
+def _is_number(annotation: Any) -> bool:
+    """Return whether a field holds a number, or a number or nothing."""
+    kinds = set(get_args(annotation)) or {annotation}
+    return kinds <= {int, float, type(None)}
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -78,7 +84,7 @@ def load_all(path: Path = PARAMS_FILE) -> dict[str, Any]:
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             f"{path} was not found in {Path.cwd().name}/: run from the project's root"
@@ -89,6 +95,10 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: must be UTF-8, byte {error.start} is not: save it as UTF-8"
         ) from None
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        broken = "" if type(error) is yaml.MarkedYAMLError else "not valid YAML, "
+        raise InputError(f"{path}: {broken}{line}{error.problem}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(loaded, dict):

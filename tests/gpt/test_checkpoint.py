@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import GPT2Config
 
 from looking_glass.gpt.checkpoint import (
     CONFIG_FILE,
@@ -96,3 +99,45 @@ def test_a_configuration_that_is_no_gpt2s_is_refused(
     (tmp_path / CONFIG_FILE).write_text(json.dumps(kept))
     with pytest.raises(InputError, match=message):
         load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("scale_attn_weights", False),
+        ("scale_attn_by_inverse_layer_idx", True),
+        ("add_cross_attention", True),
+        ("n_inner", 12),
+        ("layer_norm_epsilon", 1e-6),
+        ("activation_function", "relu"),
+        ("rope_theta", 10_000),
+    ],
+)
+def test_a_field_that_asks_for_another_function_is_refused(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    save_checkpoint(tmp_path, (model := make_model()).state_dict(), model.config)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(InputError, match=field):
+        load_checkpoint(tmp_path)
+
+
+def test_every_field_that_transformers_writes_is_understood(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, (model := make_model()).state_dict(), model.config)
+    path = tmp_path / "config.json"
+    theirs = GPT2Config(**json.loads(path.read_text())).to_dict()
+    path.write_text(json.dumps(theirs, default=str))
+    tokens = torch.arange(5)[None]
+    assert torch.equal(load_checkpoint(tmp_path)(tokens), model(tokens))
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_weights_of_half_the_bits_are_read(tmp_path: Path, kind: torch.dtype) -> None:
+    model = make_model()
+    save_checkpoint(tmp_path, model.state_dict(), model.config)
+    path = tmp_path / WEIGHTS_FILE
+    save_file({name: w.to(kind).contiguous() for name, w in load_file(path).items()}, path)
+    read = load_checkpoint(tmp_path).state_dict()
+    for name, weight in model.state_dict().items():
+        assert torch.equal(read[name], weight.to(kind).float()), name

@@ -55,6 +55,29 @@ def test_words_are_kept_apart_from_the_prompts(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(continuation(tokenizer, "", "was")) == " was"
 
 
+@pytest.mark.parametrize("blanks", ["", " ", "  ", "   ", "\t", "\n", "\n\n", " \n"])
+@pytest.mark.parametrize("text", ["to the rabbit", "'s hat", "12", "🐿️ ran"])
+def test_a_continuation_is_the_tokens_of_the_joined_text(
+    tokenizer: Tokenizer, blanks: str, text: str
+) -> None:
+    prompt = f"said the cat{blanks}"
+    apart = " " if not blanks and not text[:1].isspace() else ""
+    tokens = tokenizer.encode_prompt(prompt) + continuation(tokenizer, prompt, text)
+    assert tokens == tokenizer.encode(f"{prompt}{apart}{text}")
+
+
+def test_a_text_that_changes_the_prompts_own_tokens_is_refused(tokenizer: Tokenizer) -> None:
+    with pytest.raises(InputError, match="must end where a token of the joined text ends"):
+        continuation(tokenizer, "said the cat\n", "\n\nThen")
+
+
+def test_a_blank_at_the_prompts_end_changes_nothing(tokenizer: Tokenizer) -> None:
+    bare, blank = ("said the cat", "said the cat ")
+    assert continuation(tokenizer, blank, "to it") == continuation(tokenizer, bare, "to it")
+    mixed = [shuffled(tokenizer, prompt, "to the rabbit", seed=1) for prompt in (bare, blank)]
+    assert mixed[0] == mixed[1]
+
+
 def test_the_users_sentences_are_named_and_empty_ones_refused(tokenizer: Tokenizer) -> None:
     (one,) = users_sentences(tokenizer, params(sentences=["🐿️"]))
     assert one.name == "yours"

@@ -93,6 +93,8 @@ def test_a_float_written_by_python_is_read_back_exactly(
         ({"learning_rate": ".nan"}, "'train.learning_rate': input should be a finite number"),
         ({"learning_rate": ".inf"}, "got inf"),
         ({"tie": "7"}, "'train.tie'"),
+        ({"top_k": "true"}, "top_k must be a number, got true"),
+        ({"top_k": "yes"}, "'train.top_k'"),
         ({"softmax": "half"}, "'full' or 'sampled', got 'half'"),
         ({"inner": "4"}, "'train.inner'"),
         ({"inner": "{depth: 11}"}, "'train': depth must be at most steps: lower it"),
