@@ -61,7 +61,7 @@ def agreement_table(measured: Measures, held_against: dict[str, Tensor]) -> pd.D
                         "low": low,
                         "high": high,
                         **(known if label != "attention" else dict.fromkeys(known, math.nan)),
-                        "same_top": float(np.nanmean(top_agreement(pattern, effects))),
+                        "same_top": mean_interval(top_agreement(pattern, effects))[0],
                         "uniform_same_top": 1 / pattern.shape[1],
                     }
                 )
@@ -117,7 +117,7 @@ def pattern_overlap(
 
     found = side_by_side(overlaps, jobs, compute)
     kept = {name: np.asarray([one[name] for one in found]) for name in found[0]}
-    result = {name: float(np.nanmean(values)) for name, values in kept.items()}
+    result = {name: mean_interval(values)[0] for name, values in kept.items()}
     for name in ("of_position", "of_content"):
         _, low, high = mean_interval(kept[name] - kept["of_neither"])
         result |= {f"{name}_above_low": low, f"{name}_above_high": high}
