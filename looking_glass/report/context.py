@@ -63,6 +63,7 @@ def about_attention(results: Results, pairs: list[tuple[Choice, Choice]]) -> dic
             for_page(results, first, last, n) for n, (first, last) in enumerate(pairs, start=1)
         ],
         "trust": trust,
+        "trust_rows": {name: agreement.trust_rows(table) for name, table in agreed.items()},
         "patterns_text": agreement.compare_patterns(found["first"], found["last"]),
         "methods_text": yardstick.explain_methods(
             methods_found, found["first"]["contexts"], found["first"]["context_words"]

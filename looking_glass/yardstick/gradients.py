@@ -17,7 +17,7 @@ from torch import Tensor
 from looking_glass.attention.contexts import Case
 from looking_glass.gpt.model import GPT
 
-STEPS = 32  # of the line: the midpoint rule
+STEPS = 16  # of the line: the midpoint rule
 
 
 def gradient_input(model: GPT, case: Case) -> Tensor:

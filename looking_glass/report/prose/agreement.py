@@ -31,23 +31,13 @@ CONTROLS = (
 def explain_trust(agreement: pd.DataFrame, details: Metrics) -> list[str]:
     """Return sentences on how far this block's attention tells which words mattered."""
     rows: Any = agreement.set_index(["measure", "kind", "pattern"]).to_dict("index")
-    told = []
-    for measure in MEASURES:
-        if not measure.intervention:
-            continue
-        size, sign = (rows[measure.key, kind, "attention"] for kind in ("size", "sign"))
-        told.append(
-            f"{measure.source_label}: {size['correlation']:.2f} with the size of the effect "
-            f"({size['low']:.2f} to {size['high']:.2f}), {sign['correlation']:.2f} with the effect "
-            f"as it is ({sign['low']:.2f} to {sign['high']:.2f})"
-        )
     known = rows["knock_out_every_row", "size", "attention"]
     beside = [_beside(rows["knock_out_every_row", "size", name], what) for name, what in CONTROLS]
     return [
         f"Over {details['contexts']} contexts of the held-out text, each of "
         f"{details['context_words']} words, none overlapping another, this block's attention was "
-        "ranked against what removing each word costs the choice, and what replacing it does. Mean "
-        f"rank correlation with its 95 % interval, by {'; by '.join(told)}.",
+        "ranked against what removing each word costs the choice, and what replacing it does. The "
+        "table has the mean rank correlations and their 95 % intervals.",
         "Attention is never negative: it can follow the size of an effect and not its side. Beside "
         "it, for the size of the effect of removing a word from every row, where it has "
         f"{known['correlation']:.2f}: {listed(beside)}.",
@@ -56,6 +46,26 @@ def explain_trust(agreement: pd.DataFrame, details: Metrics) -> list[str]:
         f"{percent(known['uniform_same_top'])}, the places alone in "
         f"{percent(rows['knock_out_every_row', 'size', 'position']['same_top'])}.",
     ]
+
+
+def trust_rows(agreement: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return the rows of a table: of each intervention, attention's agreement and the controls'.
+
+    With the size of the effect and with the effect as it is; the controls with its size.
+    """
+    rows: Any = agreement.set_index(["measure", "kind", "pattern"]).to_dict("index")
+    table = []
+    for measure in MEASURES:
+        if measure.intervention:
+            size, sign = (rows[measure.key, kind, "attention"] for kind in ("size", "sign"))
+            beside = [rows[measure.key, "size", name]["correlation"] for name, _ in CONTROLS]
+            controls = [f"{value:.2f}" for value in beside]
+            table.append((measure.source_label, _interval(size), _interval(sign), *controls))
+    return table
+
+
+def _interval(row: dict[str, float]) -> str:
+    return f"{row['correlation']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
 
 
 def _beside(row: dict[str, float], what: str) -> str:

@@ -13,6 +13,7 @@ from looking_glass.report.prose.agreement import (
     compare_patterns,
     explain_trust,
     side_by_side_rows,
+    trust_rows,
 )
 from tests.helpers.report import choice
 
@@ -51,13 +52,16 @@ def trust(**leads: Interval) -> pd.DataFrame:
 def test_size_and_sign_are_told_apart_for_each_intervention() -> None:
     told, _, _ = explain_trust(trust(), DETAILS)
     assert "Over 200 contexts of the held-out text, each of 10 words, none overlapping" in told
+    rows = {label: cells for label, *cells in trust_rows(trust())}
     for number, measure in enumerate(MEASURES):
         size, sign = 0.5 + number / 100, 0.2 + number / 100
-        said = (
-            f"{measure.source_label}: {size:.2f} with the size of the effect ({size - 0.05:.2f} to "
-            f"{size + 0.05:.2f}), {sign:.2f} with the effect as it is ({sign - 0.05:.2f} to "
-        )
-        assert (said in told) is measure.intervention
+        assert (measure.source_label in rows) is measure.intervention
+        if measure.intervention:
+            assert rows[measure.source_label] == [
+                f"{size:.2f} ({size - 0.05:.2f} to {size + 0.05:.2f})",
+                f"{sign:.2f} ({sign - 0.05:.2f} to {sign + 0.05:.2f})",
+                *(f"{size - place / 10:.2f}" for place in (1, 2, 3)),
+            ]
 
 
 @pytest.mark.parametrize(
