@@ -37,7 +37,8 @@ def explain_trust(agreement: pd.DataFrame, details: Metrics) -> list[str]:
         f"Over {details['contexts']} contexts of the held-out text, each of "
         f"{details['context_words']} words, none overlapping another, this block's attention was "
         "ranked against what removing each word costs the choice, and what replacing it does. The "
-        "table has the mean rank correlations and their 95 % intervals.",
+        "table has the mean rank correlations and their 95 % intervals, the last three columns "
+        "with the size of the effect, as the first.",
         "Attention is never negative: it can follow the size of an effect and not its side. Beside "
         "it, for the size of the effect of removing a word from every row, where it has "
         f"{known['correlation']:.2f}: {listed(beside)}.",
@@ -60,7 +61,7 @@ def trust_rows(agreement: pd.DataFrame) -> list[tuple[str, ...]]:
             size, sign = (rows[measure.key, kind, "attention"] for kind in ("size", "sign"))
             beside = [rows[measure.key, "size", name]["correlation"] for name, _ in CONTROLS]
             controls = [f"{value:.2f}" for value in beside]
-            table.append((measure.source_label, _interval(size), _interval(sign), *controls))
+            table.append((measure.title, _interval(size), _interval(sign), *controls))
     return table
 
 

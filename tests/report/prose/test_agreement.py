@@ -55,9 +55,9 @@ def test_size_and_sign_are_told_apart_for_each_intervention() -> None:
     rows = {label: cells for label, *cells in trust_rows(trust())}
     for number, measure in enumerate(MEASURES):
         size, sign = 0.5 + number / 100, 0.2 + number / 100
-        assert (measure.source_label in rows) is measure.intervention
+        assert (measure.title in rows) is measure.intervention
         if measure.intervention:
-            assert rows[measure.source_label] == [
+            assert rows[measure.title] == [
                 f"{size:.2f} ({size - 0.05:.2f} to {size + 0.05:.2f})",
                 f"{sign:.2f} ({sign - 0.05:.2f} to {sign + 0.05:.2f})",
                 *(f"{size - place / 10:.2f}" for place in (1, 2, 3)),
