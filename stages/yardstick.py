@@ -58,7 +58,7 @@ def main() -> None:
         write_csv(directory / "methods.csv", methods)
         write_csv(directory / "words.csv", by_prompt(sentences)["words"])
         write_csv(directory / "sink.csv", sink)
-    write_json(METRICS, run.summary(methods, len(cases)))
+    write_json(METRICS, run.summary(methods))
 
 
 if __name__ == "__main__":

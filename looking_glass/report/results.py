@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from looking_glass.pipeline.artifacts import read_csv, read_json, read_tensors
+from looking_glass.pipeline.statistics import finite
 from looking_glass.report.measured import settings_key
 from looking_glass.report.readings import Readings, readings_in
 
@@ -53,7 +53,7 @@ class Choice:
         """Return of each measure how attention ranks the words as its size does, and as it does."""
         table = self.measures.set_index("measure")
         pairs = table[["words_size_correlation", "words_correlation"]].itertuples()
-        return {str(name): (_finite(size), _finite(sign)) for name, size, sign in pairs}
+        return {str(name): (finite(float(size)), finite(float(sign))) for name, size, sign in pairs}
 
     @property
     def largest_knock_out(self) -> float:
@@ -134,10 +134,6 @@ class Results:
             "ceiling": self.table("invert/ceiling").to_dict("records")[0],
             "readings": {row["reading"]: _found_in(row) for row in rows},
         }
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _found_in(row: dict[Any, Any]) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from looking_glass.pipeline.statistics import finite
 from looking_glass.yardstick.coalitions import removed_values, replaced_values
 from looking_glass.yardstick.methods import ALL, all_methods, from_gradients
 from looking_glass.yardstick.table import (
-    EXACT,
     REMOVED,
     REPLACED,
     exact_worth,
@@ -91,21 +90,17 @@ def judge_sentence(
     return values, word_table(list(texts), *first)
 
 
-def summary(table: pd.DataFrame, n: int) -> dict[str, float | int | None]:
-    """Return the few numbers by which runs are compared; None where there is none."""
-    rows: Any = table.set_index(["method", "block"])
+def summary(table: pd.DataFrame) -> dict[str, float | None]:
+    """Return the few numbers by which runs are compared; None where there is none.
+
+    Each is a method's mean rank correlation with the size of the exact worth.
+    """
+    sizes: Any = table.set_index(["method", "block"])["removed_size"]
     last = str(max(int(block) for block in table["block"] if block != ALL))
-    numbers = {
-        "first_block_attention_against_exact": rows.loc[("attention", "1"), "removed_size"],
-        "last_block_attention_against_exact": rows.loc[("attention", last), "removed_size"],
-        "rollout_against_exact": rows.loc[("rollout", ALL), "removed_size"],
-        "knock_out_against_exact": rows.loc[("knock_out_every_row", ALL), "removed_size"],
-        "integrated_gradients_against_exact": rows.loc[
-            ("integrated_gradients", ALL), "removed_size"
-        ],
-        "exact_comprehensiveness": rows.loc[(EXACT, ALL), "removed_comprehensiveness"],
+    compared = {
+        "first_block_attention": ("attention", "1"),
+        "last_block_attention": ("attention", last),
+        "knock_out": ("knock_out_every_row", ALL),
+        "integrated_gradients": ("integrated_gradients", ALL),
     }
-    return {
-        "yardstick_contexts": n,
-        **{name: finite(float(number)) for name, number in numbers.items()},
-    }
+    return {f"{name}_against_exact": finite(float(sizes[key])) for name, key in compared.items()}

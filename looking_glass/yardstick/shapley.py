@@ -50,13 +50,6 @@ def shapley_values(values: Tensor) -> Tensor:
     return torch.stack(found, dim=-1)
 
 
-def left_out_one(values: Tensor) -> Tensor:
-    """Return what is lost with each word alone left out: (..., 2^n) → (..., n)."""
-    n = n_words(values)
-    full = 2**n - 1
-    return values[..., full, None] - values[..., full - 2 ** torch.arange(n)]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Walks:
     """The least and the largest sum of values over all walks from the full set to the empty one.

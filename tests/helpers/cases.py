@@ -13,6 +13,7 @@ from looking_glass.attention.interventions import Span, single
 from looking_glass.attention.patterns import attention_pattern
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams
+from looking_glass.yardstick.shapley import n_words
 
 COMPUTE = ComputeParams(device="cpu", threads=1)
 
@@ -51,3 +52,10 @@ def logits_of_kept(model: GPT, context: Tensor, kept: Collection[int]) -> Tensor
 
     logits: Tensor = model.lm_head(model.hidden(x[None], attend)[0, -1])
     return logits
+
+
+def left_out_one(values: Tensor) -> Tensor:
+    """Return what is lost with each word alone left out: (..., 2^n) → (..., n)."""
+    n = n_words(values)
+    full = 2**n - 1
+    return values[..., full, None] - values[..., full - 2 ** torch.arange(n)]

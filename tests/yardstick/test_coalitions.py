@@ -15,8 +15,8 @@ from looking_glass.yardstick.coalitions import (
     removed_values,
     replaced_values,
 )
-from looking_glass.yardstick.shapley import left_out_one, members
-from tests.helpers.cases import logits_of_kept, spans
+from looking_glass.yardstick.shapley import members
+from tests.helpers.cases import left_out_one, logits_of_kept, spans
 from tests.helpers.models import make_model
 
 # Words of one to three tokens, the last one of one or of many.

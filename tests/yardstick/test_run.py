@@ -104,30 +104,26 @@ def test_methods_are_judged_and_summed_up(judged: Any) -> None:
     assert not judged.duplicated(["method", "block"]).any()
     rows = judged.set_index(["method", "block"])
     assert rows.loc[("exact", "all"), "removed_size"] == pytest.approx(1)
-    numbers = summary(judged, 30)
-    assert numbers["yardstick_contexts"] == 30
+    numbers = summary(judged)
     assert numbers["first_block_attention_against_exact"] == pytest.approx(
         rows.loc[("attention", "1"), "removed_size"]
     )
     assert numbers["last_block_attention_against_exact"] == pytest.approx(
         rows.loc[("attention", "2"), "removed_size"]
     )
-    assert numbers["rollout_against_exact"] == pytest.approx(
-        rows.loc[("rollout", "all"), "removed_size"]
-    )
     assert numbers["knock_out_against_exact"] == pytest.approx(
         rows.loc[("knock_out_every_row", "all"), "removed_size"]
     )
-    assert numbers["exact_comprehensiveness"] == pytest.approx(
-        rows.loc[("exact", "all"), "removed_comprehensiveness"]
+    assert numbers["integrated_gradients_against_exact"] == pytest.approx(
+        rows.loc[("integrated_gradients", "all"), "removed_size"]
     )
 
 
 def test_what_is_no_number_is_summed_up_as_none(judged: Any) -> None:
     flat = judged["method"] == "attention"
-    assert summary(judged, 30)["last_block_attention_against_exact"] is not None
+    assert summary(judged)["last_block_attention_against_exact"] is not None
     without = judged.assign(removed_size=judged["removed_size"].mask(flat))
-    assert summary(without, 30)["last_block_attention_against_exact"] is None
+    assert summary(without)["last_block_attention_against_exact"] is None
 
 
 def test_the_report_has_a_name_for_each_method_of_each_block(judged: Any) -> None:

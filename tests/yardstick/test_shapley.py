@@ -15,13 +15,12 @@ from looking_glass.yardstick.coalitions import removed_values, replaced_values
 from looking_glass.yardstick.shapley import (
     extreme_walks,
     faithfulness,
-    left_out_one,
     members,
     n_words,
     shapley_values,
     walk,
 )
-from tests.helpers.cases import spans
+from tests.helpers.cases import left_out_one, spans
 from tests.helpers.models import make_model
 
 # Three words a, b and c; the number of a set is 1 for a, plus 2 for b, plus 4 for c.

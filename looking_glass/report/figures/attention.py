@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from looking_glass.report.figures.style import (
     figure_of,
+    head,
     in_house_style,
     mark_missing,
     printable,
@@ -97,9 +98,7 @@ def head_maps(
         axes.tick_params(labelbottom=index + n_columns >= len(maps))
         axes.grid(visible=False)
     figure.colorbar(image, ax=grid, label="share of attention", shrink=0.6)
-    figure.suptitle(
-        f"Each head of the {block} block: rows attend to columns", x=0.01, ha="left", fontsize=11
-    )
+    head(figure, f"Each head of the {block} block: rows attend to columns")
     return figure
 
 
@@ -132,12 +131,7 @@ def attention_causes(table: pd.DataFrame, eleventh: str, block: str, colors: Col
     for axes in grid[:, 0]:
         axes.set_yticks(y, [printable(word) for word in seen["text"]])
     grid[0, 0].invert_yaxis()
-    figure.suptitle(
-        f"Choosing the 11th word, “{printable(eleventh)}”: the {block} block",
-        x=0.01,
-        ha="left",
-        fontsize=11,
-    )
+    head(figure, f"Choosing the 11th word, “{printable(eleventh)}”: the {block} block")
     return figure
 
 
@@ -168,12 +162,7 @@ def block_strip(table: pd.DataFrame, eleventh: str, colors: Colors) -> Figure:
         axes.grid(visible=False)
         figure.colorbar(image, ax=axes, label=label)
     lower.set_xticks(range(len(words)), words, rotation=40, ha="right")
-    figure.suptitle(
-        f"Choosing “{printable(eleventh)}”: every block by source word",
-        x=0.01,
-        ha="left",
-        fontsize=11,
-    )
+    head(figure, f"Choosing “{printable(eleventh)}”: every block by source word")
     return figure
 
 
@@ -199,12 +188,7 @@ def first_against_last(
     left.set(title="attention", xlabel="share of the row, mean over heads")
     right.set(title="effect of removing it from the block", xlabel="log-probability lost (nats)")
     left.legend(loc="best")
-    figure.suptitle(
-        f"Choosing “{printable(eleventh)}”: the first block against the last",
-        x=0.01,
-        ha="left",
-        fontsize=11,
-    )
+    head(figure, f"Choosing “{printable(eleventh)}”: the first block against the last")
     return figure
 
 

@@ -69,3 +69,8 @@ def figure_of(width: float, height: float) -> tuple[Figure, Axes]:
     """Return a figure of that size in inches and its one pair of axes."""
     figure = Figure(figsize=(width, height))
     return figure, figure.subplots()
+
+
+def head(figure: Figure, title: str) -> None:
+    """Give a figure of several panels its title, at the left."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from looking_glass.report.figures.style import (
     figure_of,
+    head,
     in_house_style,
     mark_missing,
     printable,
@@ -37,12 +38,10 @@ def word_worth(table: pd.DataFrame, chosen: str, colors: Colors) -> Figure:
         axes.set_xlabel("exact worth (nats)")
     left.set_yticks(y, [printable(word) for word in table["text"]])
     left.invert_yaxis()
-    figure.suptitle(
+    head(
+        figure,
         f"What each word was worth to “{printable(chosen)}”: Shapley values over all "
         f"{2 ** len(table):,} sets of words",
-        x=0.01,
-        ha="left",
-        fontsize=11,
     )
     return figure
 
@@ -93,12 +92,7 @@ def yardstick(table: pd.DataFrame, n: int, colors: Colors) -> Figure:
     figure.legend(
         handles.values(), handles.keys(), loc="outside lower center", ncols=2, fontsize=8.5
     )
-    figure.suptitle(
-        f"How close explanations come to the exact answer, over {n:,} contexts",
-        x=0.01,
-        ha="left",
-        fontsize=11,
-    )
+    head(figure, f"How close explanations come to the exact answer, over {n:,} contexts")
     return figure
 
 

@@ -39,9 +39,9 @@ def explain_trust(agreement: pd.DataFrame, details: Metrics) -> list[str]:
         "ranked against what removing each word costs the choice, and what replacing it does. The "
         "table has the mean rank correlations and their 95 % intervals, the last three columns "
         "with the size of the effect, as the first.",
-        "Attention is never negative: it can follow the size of an effect and not its side. Beside "
-        "it, for the size of the effect of removing a word from every row, where it has "
-        f"{known['correlation']:.2f}: {listed(beside)}.",
+        "Attention is never negative: it can follow the size of an effect and not its side. With "
+        "the size of the effect of removing a word from every row its correlation is "
+        f"{known['correlation']:.2f}. Beside it: {listed(beside)}.",
         "The word that it attends to most is the one of the largest such effect in "
         f"{percent(known['same_top'])} of the contexts; even attention would name it in "
         f"{percent(known['uniform_same_top'])}, the places alone in "

@@ -81,7 +81,7 @@ def test_attention_is_above_a_control_only_beyond_its_interval(
     assert f"which knows places alone, 0.32 ({verdict})" in beside
     assert "shuffled, which is chance, have 0.42 (attention is not told apart from it: -0" in beside
     assert "all matrices drawn anew 0.22 (" in beside
-    assert "from every row, where it has 0.52: " in beside
+    assert "from every row its correlation is 0.52. Beside it: " in beside
 
 
 def test_the_top_word_is_told_beside_even_attention_and_places() -> None:
