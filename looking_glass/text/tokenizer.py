@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import tiktoken
 from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 
@@ -71,6 +73,10 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Return the tokens of `text`."""
         return self._encoding.encode_ordinary(text)
+
+    def encode_array(self, text: str) -> npt.NDArray[np.uint32]:
+        """Return the tokens of `text` as an array: several threads may ask at once."""
+        return self._encoding.encode_to_numpy(text, disallowed_special=())
 
     def encode_prompt(self, text: str) -> list[int]:
         """Return the tokens of a `text` that is to be continued.
