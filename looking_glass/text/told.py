@@ -86,7 +86,7 @@ def _warnings(plan: Plan, remains: Remains) -> Iterator[tuple[str, str]]:
         kept_in = _counted(remains.lines, "paragraph")
         yield (
             "remains",
-            f"“Project Gutenberg” stands in {kept_in} that cleaning kept: “{_short(remains.first)}”",
+            f"“Project Gutenberg” stands in {kept_in} that was kept: “{_short(remains.first)}”",
         )
     if plan.books > 1:
         yield "books", f"the file holds {plan.books} books; all are kept, one after the other"
@@ -100,7 +100,7 @@ def _warnings(plan: Plan, remains: Remains) -> Iterator[tuple[str, str]]:
     if survey.lost:
         yield (
             "lost",
-            f"{_counted(survey.lost, 'character')} were lost before the text came here (U+FFFD)",
+            f"U+FFFD stands for {_counted(survey.lost, 'character')} that an earlier program lost",
         )
     if survey.controls:
         yield (
