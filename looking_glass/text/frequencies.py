@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,12 @@ Counts = npt.NDArray[np.int64]
 COUNTED = 1 << 22  # tokens counted at once
 
 
-def count_tokens(tokens: npt.NDArray[Any], vocab_size: int) -> Counts:
-    """Return how often each token occurs: (V,)."""
+def count_tokens(path: Path, vocab_size: int) -> Counts:
+    """Return how often each token occurs in a file of little-endian uint16: (V,)."""
     counts = np.zeros(vocab_size, dtype=np.int64)
-    for start in range(0, len(tokens), COUNTED):
-        counts += np.bincount(tokens[start : start + COUNTED], minlength=vocab_size)
+    with path.open("rb") as file:  # read, not mapped: the pages of a map would stay in memory
+        while len(tokens := np.fromfile(file, dtype="<u2", count=COUNTED)):
+            counts += np.bincount(tokens, minlength=vocab_size)
     return counts
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from looking_glass.pipeline.errors import InputError
 from looking_glass.text.cleaning import cleaned, plan
-from looking_glass.text.corpus import read_corpus, write_meta
+from looking_glass.text.corpus import write_meta
 from looking_glass.text.encoded import Meter, part, write_tokens
 from looking_glass.text.frequencies import Counts, count_tokens
 from looking_glass.text.paragraphs import Joiner
@@ -50,12 +50,12 @@ def encode_book(book: Path, tokenizer: Tokenizer, params: EncodeParams, director
     if not n:
         raise InputError(f"{book}: no text is left after cleaning: check encode's settings")
     part(whole, directory, n, params.validation_fraction, params.held_out)
-    write_meta(directory, vocab_size=tokenizer.vocab_size, val_bytes=0)
-    corpus = read_corpus(directory)
-    train, val = (count_tokens(some, corpus.vocab_size) for some in (corpus.train, corpus.val))
-    scored = val - count_tokens(corpus.val[:1], corpus.vocab_size)
+    vocab_size = tokenizer.vocab_size
+    train, val = (count_tokens(directory / f"{name}.bin", vocab_size) for name in ("train", "val"))
     lengths = np.array([len(content) for content in tokenizer.token_bytes()])
-    write_meta(directory, vocab_size=corpus.vocab_size, val_bytes=int(scored @ lengths))
+    first = np.fromfile(directory / "val.bin", dtype="<u2", count=1)  # it is not scored
+    val_bytes = int(val @ lengths - lengths[first].sum())
+    write_meta(directory, vocab_size=vocab_size, val_bytes=val_bytes)
     return Encoded(
         train=train,
         val=val,
