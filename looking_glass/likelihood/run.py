@@ -21,7 +21,7 @@ from looking_glass.likelihood.calibration import (
     reliability,
 )
 from looking_glass.likelihood.params import LogprobParams
-from looking_glass.likelihood.scores import Scores, score, total, word_starters
+from looking_glass.likelihood.scores import Scores, joined, score, total, word_starters
 from looking_glass.likelihood.sentences import (
     Sentence,
     has_ended,
@@ -34,6 +34,7 @@ from looking_glass.likelihood.sentences import (
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
 from looking_glass.pipeline.statistics import grouped_error
 from looking_glass.text.corpus import Corpus, Tokens
+from looking_glass.text.sample import MOST, n_tokens, sample_runs
 from looking_glass.text.tokenizer import Tokenizer
 
 SHOWN = 12  # sampled sentences that are compared with the book
@@ -82,9 +83,14 @@ def sample_and_score(
     )
     # Drawn on after its end, with the same numbers: long enough to show what a product comes to.
     (whole,) = draw_as_asked(model, tokenizer, prompt, uniforms[:1], params, past_the_end=True)
-    held, block_size = corpus.val.tolist(), model.config.block_size
-    window, blocks = (scores_of(held[:1], held[1:], n) for n in (params.stride, block_size))
+    held, block_size = sample_runs(corpus.val), model.config.block_size
+    window, blocks = (
+        joined([scores_of(run[:1].tolist(), run[1:].tolist(), n) for run in held])
+        for n in (params.stride, block_size)
+    )
     bins, calibration = calibrate(window, blocks, params, block_size)
+    if n_tokens(held) < len(corpus.val):
+        calibration["of_tokens"] = len(corpus.val)
     after_space = params.prompt[-1:].isspace()
     words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
     return Likelihoods(
@@ -191,5 +197,5 @@ def compared(
             words = tokenizer.decode(sampled.tokens)
             found.append(shuffled(tokenizer, params.prompt, words, params.seed))
         elif name == "held_out":
-            found.append(held_out(tokenizer, text))
+            found.append(held_out(tokenizer, text[:MOST]))
     return found
