@@ -110,7 +110,7 @@ class _Table:
 
 
 def _find(ascending: Integers, wanted: Integers) -> tuple[Integers, npt.NDArray[np.bool_]]:
-    """Return where each of `wanted` stands, and whether it does: the place of others means nothing."""
+    """Return where each of `wanted` stands, and whether it does; else the place means nothing."""
     if not len(ascending):
         return np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=np.bool_)
     place = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
@@ -118,7 +118,7 @@ def _find(ascending: Integers, wanted: Integers) -> tuple[Integers, npt.NDArray[
 
 
 def _packed(digits: Sequence[npt.NDArray[np.integer]], vocab_size: int) -> Integers:
-    """Return grams as integers, from arrays of their first tokens, of their second ones, …: (N,)."""
+    """Return grams as integers, from arrays of all their first tokens, all their second ones, …."""
     grams = np.zeros(len(digits[0]), dtype=np.int64)
     for tokens in digits:
         grams *= vocab_size

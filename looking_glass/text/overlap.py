@@ -21,6 +21,7 @@ from looking_glass.text.counting import PIECE, pieces
 
 Integers = npt.NDArray[np.int64]
 BASE = 2**16  # above every token
+SLOTS = 20  # bits: of a table of a megabyte, which a processor holds near
 
 
 def match_lengths(samples: Sequence[Sequence[int]], text: Tokens) -> list[list[int]]:
@@ -49,6 +50,7 @@ class _Beginnings:
         self._keys: list[Integers] = []
         self._node_of: list[tuple[Integers, Integers]] = []  # which tokens begin one, and which
         self._found: list[npt.NDArray[np.bool_]] = []
+        self._slots: list[npt.NDArray[np.bool_]] = []  # which a key of the level may be in
         begun, nodes = np.arange(len(joined)), np.zeros(len(joined), dtype=np.int64)
         for level in range(max(map(len, samples), default=0)):
             alive = self._left[begun] > level
@@ -57,6 +59,9 @@ class _Beginnings:
             self._keys.append(keys)
             self._node_of.append((begun, nodes))
             self._found.append(np.zeros(len(keys), dtype=np.bool_))
+            slots = np.zeros(2**SLOTS, dtype=np.bool_)
+            slots[_slot(keys)] = True
+            self._slots.append(slots)
 
     def find_in(self, piece: Tokens) -> None:
         """Mark what stands in `piece`, a match at each of its places being followed to its end."""
@@ -72,6 +77,9 @@ class _Beginnings:
             inside = places + level < len(piece)
             places, nodes = places[inside], nodes[inside]
             wanted, keys = nodes * BASE + piece[places + level], self._keys[level]
+            # Most keys are not there, which the slots tell at once; the rest is searched for.
+            perhaps = np.flatnonzero(self._slots[level][_slot(wanted)])
+            places, wanted = places[perhaps], wanted[perhaps]
             at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
             there = keys[at] == wanted
             places, nodes = places[there], at[there]
@@ -85,6 +93,12 @@ class _Beginnings:
         for (begun, nodes), found in zip(self._node_of, self._found, strict=True):
             lengths[begun] += found[nodes]
         return lengths
+
+
+def _slot(keys: Integers) -> Integers:
+    """Return a number below 2^SLOTS for each key, by multiplying: Knuth, vol. 3, section 6.4."""
+    mixed = keys.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - SLOTS)
+    return mixed.view(np.int64)
 
 
 def run_lengths(samples: Sequence[Sequence[int]], text: Tokens) -> list[list[int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from looking_glass.text.corpus import Tokens
 
 Runs = tuple[Tokens, ...]  # of one text, each of tokens in a row
@@ -24,7 +26,7 @@ def sample_runs(text: Tokens, most: int = MOST) -> Runs:
         return (text,)
     n = -(-most // RUN)
     length, edges = most // n, [index * len(text) // n for index in range(n + 1)]
-    starts = [a + (b - a - length) // 2 for a, b in zip(edges, edges[1:], strict=False)]
+    starts = [a + (b - a - length) // 2 for a, b in itertools.pairwise(edges)]
     return tuple(text[start : start + length] for start in starts)
 
 

@@ -158,7 +158,9 @@ def test_sorted_integers_say_what_counted_tuples_say(
     runs: list[list[int]], held_out: list[int], order: int
 ) -> None:
     slow = Slow(runs, order)
-    fast = KneserNey(tuple(np.array(run, dtype=np.uint16) for run in runs), order=order, vocab_size=7)
+    fast = KneserNey(
+        tuple(np.array(run, dtype=np.uint16) for run in runs), order=order, vocab_size=7
+    )
     text = np.array([*held_out, 6], dtype=np.uint16)
     found = fast.losses_at(text, range(len(text)))
     for place, loss in enumerate(found):
@@ -187,9 +189,11 @@ def test_a_long_text_is_counted_and_scored_on_its_samples() -> None:
         at = trigram_loss_at(corpus, [5, 80])
     runs = tuple(train[start : start + 20] for start in (40, 140, 240))
     model = KneserNey(runs, order=3, vocab_size=V)
-    assert found["trigram"] == model.mean_loss(val) != KneserNey(
-        train, order=3, vocab_size=V
-    ).mean_loss(val)
+    assert (
+        found["trigram"]
+        == model.mean_loss(val)
+        != KneserNey(train, order=3, vocab_size=V).mean_loss(val)
+    )
     assert at == sum(model.losses_at(val, [5, 80])) / 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from unittest import mock
 
@@ -25,7 +26,7 @@ def test_counts_are_those_of_python(tokens: list[int], piece: int) -> None:
     with mock.patch.object(counting, "PIECE", piece):
         counts = count_tokens(text_of(tokens), V)
         followers, before = distinct_neighbours(text_of(tokens), V)
-    pairs = set(zip(tokens, tokens[1:], strict=False))
+    pairs = set(itertools.pairwise(tokens))
     assert counts.tolist() == [Counter(tokens)[token] for token in range(V)]
     assert followers.tolist() == [sum(a == token for a, _ in pairs) for token in range(V)]
     assert before.tolist() == [sum(b == token for _, b in pairs) for token in range(V)]

@@ -50,8 +50,8 @@ def explain_sample(found: dict[str, Any], book: dict[str, Any]) -> str | None:
         )
     if "baseline_tokens_counted" in found:
         said.append(
-            f"The n-grams were counted on {found['baseline_tokens_counted']:,} of them: on all they "
-            "would do better."
+            f"The n-grams were counted on {found['baseline_tokens_counted']:,} of the "
+            f"{count(book['train_tokens'], 'token')} for training: on all they would do better."
         )
     return " ".join(said) or None
 
