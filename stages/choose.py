@@ -16,6 +16,7 @@ from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
+from looking_glass.text.sample import sample_runs
 from looking_glass.text.tokenizer import Tokenizer
 
 MODEL, TOKENS = Path("data/model"), Path("data/tokens")
@@ -41,7 +42,7 @@ def main() -> None:
     with whole_directory(TABLES) as directory:
         for name, table in by_prompt(explained).items():
             write_csv(directory / f"{name}.csv", table)
-        write_csv(directory / "heads.csv", head_habits(model, corpus.val))
+        write_csv(directory / "heads.csv", head_habits(model, sample_runs(corpus.val)))
     for one in sentences:
         print(f"{tokenizer.decode(one.sentence.tokens)!r}")
 

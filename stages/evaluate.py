@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from looking_glass.baselines.kneser_ney import baseline_losses, trigram_loss_at
+from looking_glass.baselines.kneser_ney import COUNTED, baseline_losses, trigram_loss_at
 from looking_glass.gpt.checkpoint import load_checkpoint
 from looking_glass.gpt.evaluation import context_table, part_table
 from looking_glass.gpt.generation import sample_after
@@ -16,25 +16,29 @@ from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.overlap import copied
+from looking_glass.text.sample import n_tokens, sample_runs
 
 MODEL, TOKENS, METRICS = Path("data/model"), Path("data/tokens"), Path("metrics/evaluate.json")
 TABLES = Path("data/tables/evaluate")
 # What the model is made to write, to see how much of it is copied: texts of at most so many tokens.
 SAMPLES, SAMPLE_LENGTH, SAMPLE_SEED = 20, 64, 1
 NGRAM = 8  # tokens of a piece that counts as copied
-EVERY = 3  # of the held-out tokens, one in so many is asked for after contexts of each length
+# Of the held-out tokens one in so many is asked for after contexts of each length, and of a long
+# text about so many in all.
+EVERY, ASKED = 3, 4_000
 
 
 def main() -> None:
     """Write the losses of the model as it lies on disk, and those of the baselines: nats/token."""
     model = load_checkpoint(MODEL, prepare(load_section(ComputeParams, "compute")))
     corpus = read_corpus(TOKENS)
-    val_loss = mean_loss(model, corpus.val)
+    train, val = sample_runs(corpus.train), sample_runs(corpus.val)
+    val_loss = mean_loss(model, val)
     bits = val_loss * (len(corpus.val) - 1) / math.log(2)
     samples = sample_after(model, corpus.train, SAMPLES, SAMPLE_LENGTH, seed=SAMPLE_SEED)
     found = copied(samples, corpus.train, NGRAM)
-    places = range(model.config.block_size, len(corpus.val), EVERY)
-    contexts, parts = context_table(model, corpus.val, places), part_table(model, corpus.val)
+    places = range(model.config.block_size, len(corpus.val), max(EVERY, len(corpus.val) // ASKED))
+    contexts, parts = context_table(model, corpus.val, places), part_table(model, val)
     contexts["trigram"] = trigram_loss_at(corpus, places)
     baselines = baseline_losses(corpus)
     with whole_directory(TABLES) as directory:
@@ -43,16 +47,26 @@ def main() -> None:
     metrics = {
         "val_loss": val_loss,
         "val_bits_per_byte": bits / corpus.val_bytes,
-        "train_loss": mean_loss(model, corpus.train),
+        "train_loss": mean_loss(model, train),
         "val_loss_without_first_attention": float(parts["without_attention"].iloc[0]),
         "val_loss_without_all_attention": float(parts["without_attention"].iloc[-1]),
         "longest_verbatim_run": found.longest_run,
         f"verbatim_{NGRAM}gram_share": found.ngram_share,
         "baseline_val_loss": baselines,
+        **read_in_part(
+            val_tokens_read=(n_tokens(val), len(corpus.val)),
+            train_tokens_read=(n_tokens(train), len(corpus.train)),
+            baseline_tokens_counted=(COUNTED, len(corpus.train)),
+        ),
     }
     write_json(METRICS, metrics)
     told = ", ".join(f"{name} {loss:.3f}" for name, loss in baselines.items())
     print(f"{val_loss:.3f} nats/token on the held-out text; {told}")
+
+
+def read_in_part(**texts: tuple[int, int]) -> dict[str, int]:
+    """Return how many tokens were read, of those texts that have more."""
+    return {name: read for name, (read, there) in texts.items() if read < there}
 
 
 if __name__ == "__main__":

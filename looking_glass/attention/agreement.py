@@ -96,12 +96,12 @@ def pattern_overlap(
     share is left out. Each of the first two comes with the 95 % interval of its difference from
     chance, case by case.
     """
-    ids = torch.from_numpy(np.asarray(text).astype(np.int64))
     jobs = []
     for case in cases:
         n = case.length - 1
-        start = int(torch.randint(len(ids) - n + 1, (1,), generator=generator))
-        jobs.append((case, ids[start : start + n], torch.randperm(n, generator=generator)))
+        start = int(torch.randint(len(text) - n + 1, (1,), generator=generator))
+        others = torch.from_numpy(text[start : start + n].astype(np.int64))
+        jobs.append((case, others, torch.randperm(n, generator=generator)))
 
     def overlaps(job: tuple[Case, Tensor, Tensor]) -> dict[str, float]:
         case, others, order = job

@@ -9,21 +9,21 @@ from torch import Tensor
 
 from looking_glass.attention.patterns import trace
 from looking_glass.gpt.model import GPT
-from looking_glass.text.corpus import Tokens
+from looking_glass.text.sample import Text, runs_of
 
 BLOCKS = 8  # of the text, read at once
 
 
 @torch.no_grad()
-def distance_shares(model: GPT, tokens: Tokens) -> Tensor:
+def distance_shares(model: GPT, text: Text) -> Tensor:
     """Return each head's mean attention to the token so many positions back: (L, nh, T / 2).
 
     Over every whole block of the text, and in each over the second half of its rows, all of which
     have that many tokens to look back at.
     """
     T = model.config.block_size
-    n_blocks = len(tokens) // T
-    ids = torch.from_numpy(tokens[: n_blocks * T].astype(np.int64)).view(n_blocks, T)
+    whole = [run[: len(run) // T * T].astype(np.int64).reshape(-1, T) for run in runs_of(text)]
+    ids = torch.from_numpy(np.concatenate(whole))  # (blocks, T)
     rows = torch.arange(T - T // 2, T)
     back = rows[:, None] - torch.arange(T // 2)  # (rows, distances): the position attended to
     total = torch.zeros(model.config.n_layer, model.config.n_head, T // 2, dtype=torch.float64)
@@ -31,15 +31,15 @@ def distance_shares(model: GPT, tokens: Tokens) -> Tensor:
         for layer, pattern in enumerate(trace(model, model.embed(some)).patterns):
             shares = pattern.cpu()[:, :, rows[:, None], back]  # (B, nh, rows, distances)
             total[layer] += shares.double().mean(dim=2).sum(dim=0)
-    return total / n_blocks
+    return total / len(ids)
 
 
-def head_habits(model: GPT, tokens: Tokens) -> pd.DataFrame:
+def head_habits(model: GPT, text: Text) -> pd.DataFrame:
     """Return a row per block and head: the distance it looks back most at, and with what share.
 
     `even` is the share of every distance in attention that is the same everywhere.
     """
-    shares = distance_shares(model, tokens)
+    shares = distance_shares(model, text)
     T = model.config.block_size
     even = float(np.mean([1 / (row + 1) for row in range(T - T // 2, T)]))
     n_heads = shares.shape[1]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.text.corpus import Corpus
+from looking_glass.text.counting import count_tokens
 from looking_glass.text.forms import kind_of
 from looking_glass.text.tokenizer import Tokenizer
 
@@ -19,9 +20,7 @@ def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
     token that the text lacks gets the rarest of its kind there. A token that nothing can stand in
     for stands for itself.
     """
-    counts = torch.bincount(
-        torch.from_numpy(corpus.train.astype("int64")), minlength=corpus.vocab_size
-    )
+    counts = torch.from_numpy(count_tokens(corpus.train, corpus.vocab_size))
     kinds = [kind_of(content) for content in tokenizer.token_bytes()]
     matched, seen = torch.arange(corpus.vocab_size), counts.nonzero()[:, 0]
     if len(seen) > 1:

@@ -28,8 +28,10 @@ from looking_glass.attention.traced import TracedSentence, block_arrays, word_ar
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.text.corpus import Corpus, Tokens
+from looking_glass.text.sample import MOST, sample_runs
 from looking_glass.text.tokenizer import Tokenizer
 
+TOKENS_A_WORD = 5  # of held-out text for each word asked for, where a text is long
 Arrays = dict[str, npt.NDArray[Any]]
 Tables = dict[str, pd.DataFrame]
 
@@ -46,15 +48,20 @@ def draw(
     The generator that drew them goes with them, for whatever chance is asked next.
     """
     generator = torch.Generator().manual_seed(params.seed)
-    cases = draw_cases(
-        model,
-        tokenizer,
-        text,
-        n=params.contexts,
-        n_words=params.context_words,
-        generator=generator,
-        compute=compute,
-    )
+    runs = sample_runs(text, max(MOST, TOKENS_A_WORD * params.contexts * params.context_words))
+    cases = []
+    for index, run in enumerate(runs):
+        share = params.contexts // len(runs) + (index < params.contexts % len(runs))
+        if share:
+            cases += draw_cases(
+                model,
+                tokenizer,
+                run,
+                n=share,
+                n_words=params.context_words,
+                generator=generator,
+                compute=compute,
+            )
     return cases, generator
 
 

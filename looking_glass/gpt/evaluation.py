@@ -15,6 +15,7 @@ from looking_glass.gpt.loss import target_log_probs, token_losses
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.statistics import grouped_error, standard_error
 from looking_glass.text.corpus import Tokens
+from looking_glass.text.sample import Text
 
 CONTEXTS = 256  # read at once
 Part = Literal["attn", "mlp"]
@@ -26,24 +27,23 @@ def context_losses(model: GPT, tokens: Tokens, places: Sequence[int], length: in
 
     Such a context starts at the model's first position, whatever stands before it in the text.
     """
-    ids = torch.from_numpy(tokens.astype(np.int64)).to(model.device)
-    targets = torch.tensor(places, device=model.device)
     found = []
-    for some in torch.split(targets, CONTEXTS):
-        contexts = ids[some[:, None] + torch.arange(-length, 0, device=model.device)]  # (n, length)
-        hidden = model.hidden(model.embed(contexts))[:, -1]  # (n, C)
-        found.append(-target_log_probs(hidden, model.lm_head.weight, ids[some]))
+    for some in torch.split(torch.tensor(places), CONTEXTS):
+        stretches = tokens[(some[:, None] + torch.arange(-length, 1)).numpy()]
+        ids = torch.from_numpy(stretches.astype(np.int64)).to(model.device)  # (n, length + 1)
+        hidden = model.hidden(model.embed(ids[:, :-1]))[:, -1]  # (n, C)
+        found.append(-target_log_probs(hidden, model.lm_head.weight, ids[:, -1]))
     return torch.cat(found).cpu()
 
 
-def losses_without(model: GPT, tokens: Tokens, blocks: Sequence[int], part: Part) -> Tensor:
+def losses_without(model: GPT, text: Text, blocks: Sequence[int], part: Part) -> Tensor:
     """Return `token_losses` when what one part of these blocks adds is left out: (N,)."""
     with ExitStack() as stack:
         for block in blocks:
             module = getattr(model.transformer.blocks[block], part)
             handle = module.register_forward_hook(lambda _module, _in, out: torch.zeros_like(out))
             stack.callback(handle.remove)
-        return token_losses(model, tokens)
+        return token_losses(model, text)
 
 
 def context_lengths(block_size: int) -> list[int]:
@@ -78,19 +78,19 @@ def context_table(model: GPT, tokens: Tokens, places: Sequence[int]) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def part_table(model: GPT, tokens: Tokens) -> pd.DataFrame:
-    """Return the loss on `tokens` without each block's attention, and without its MLP: nats/token.
+def part_table(model: GPT, text: Text) -> pd.DataFrame:
+    """Return the loss on `text` without each block's attention, and without its MLP: nats/token.
 
     The last row is without any block's attention, and without any block's MLP. The errors are the
     standard errors of the change from the whole model, over blocks of text: none of one block.
     """
     layers, length = range(model.config.n_layer), model.config.block_size
     left_out = {**{str(layer + 1): [layer] for layer in layers}, "all": list(layers)}
-    whole = token_losses(model, tokens)
+    whole = token_losses(model, text)
     rows = []
     for name, blocks in left_out.items():
-        attention = losses_without(model, tokens, blocks, "attn")
-        mlp = losses_without(model, tokens, blocks, "mlp")
+        attention = losses_without(model, text, blocks, "attn")
+        mlp = losses_without(model, text, blocks, "mlp")
         rows.append(
             {
                 "block": name,

@@ -45,7 +45,7 @@ def sample_after(
     That token is not part of its sample; a sample is no longer than the block.
     """
     generator = torch.Generator().manual_seed(seed)
-    ids = torch.from_numpy(text.astype("int64"))
-    places = torch.randint(len(ids), (n_samples, 1), generator=generator)
+    places = torch.randint(len(text), (n_samples, 1), generator=generator)
+    first = torch.from_numpy(text[places.numpy()].astype("int64"))
     length = min(n_tokens, model.config.block_size)
-    return sample_tokens(model, ids[places], length, generator).tolist()
+    return sample_tokens(model, first, length, generator).tolist()

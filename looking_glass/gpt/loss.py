@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from looking_glass.gpt.model import GPT
 from looking_glass.text.corpus import Tokens
+from looking_glass.text.sample import Text, runs_of
 
 EVALUATION_BATCH = 8  # blocks
 ROWS = 1024  # of the output layer worked on at once: their logits stay in the processor's cache
@@ -36,40 +37,43 @@ def target_log_probs(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     return found
 
 
-def mean_loss(model: GPT, tokens: Tokens) -> float:
-    """Return the mean of -log p in nats/token over all of `tokens` but the first.
+def mean_loss(model: GPT, text: Text) -> float:
+    """Return the mean of -log p in nats/token over all tokens of a text, but for the first.
 
-    The model is put in eval mode for this, and back. Exact: over the whole vocabulary.
+    A sample of a text comes in several runs, and of each the first token is not scored. The model
+    is put in eval mode for this, and back. Exact: over the whole vocabulary.
     """
     was_training = model.training
     model.eval()
-    loss = float(token_losses(model, tokens).mean())
+    loss = float(token_losses(model, text).mean())
     model.train(was_training)
     return loss
 
 
 @torch.no_grad()
-def token_losses(model: GPT, tokens: Tokens) -> Tensor:
-    """Return -log p in nats of all of `tokens` but the first: (N,), float64, on the CPU.
+def token_losses(model: GPT, text: Text) -> Tensor:
+    """Return -log p in nats of all tokens that `mean_loss` scores: (N,), float64, on the CPU.
 
-    The text is read in blocks that do not overlap, so that a block's first token has one token of
+    Each run is read in blocks that do not overlap, so that a block's first token has one token of
     context.
     """
-    ids = torch.from_numpy(tokens.astype(np.int64)).to(model.device)
     losses = []
-    for inputs, targets in _blocks(ids, model.config.block_size):
-        hidden = model.hidden(model.embed(inputs)).flatten(0, 1)  # (B * T, C)
-        losses.append(-target_log_probs(hidden, model.lm_head.weight, targets.flatten()))
+    for ids, shape in _blocks(runs_of(text), model.config.block_size):
+        read = torch.from_numpy(ids.astype(np.int64)).to(model.device)
+        hidden = model.hidden(model.embed(read[:-1].view(shape))).flatten(0, 1)  # (B * T, C)
+        losses.append(-target_log_probs(hidden, model.lm_head.weight, read[1:]))
     return torch.cat(losses).cpu()
 
 
-def _blocks(ids: Tensor, block_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield inputs and targets that cover ids[1:] once: batches of blocks, then the short rest."""
-    n_whole = (len(ids) - 1) // block_size
-    whole = n_whole * block_size
-    inputs, targets = ids[:whole].view(-1, block_size), ids[1 : whole + 1].view(-1, block_size)
-    for start in range(0, n_whole, EVALUATION_BATCH):
-        batch = slice(start, start + EVALUATION_BATCH)
-        yield inputs[batch], targets[batch]
-    if whole < len(ids) - 1:
-        yield ids[None, whole:-1], ids[None, whole + 1 :]
+def _blocks(runs: Sequence[Tokens], block_size: int) -> Iterator[tuple[Tokens, tuple[int, int]]]:
+    """Yield each run a batch of blocks at a time, then the short rest: tokens, and their shape.
+
+    There is one token more than the shape says: its last block's last target.
+    """
+    for run in runs:
+        whole = (len(run) - 1) // block_size * block_size
+        for start in range(0, whole, EVALUATION_BATCH * block_size):
+            stop = min(start + EVALUATION_BATCH * block_size, whole)
+            yield run[start : stop + 1], ((stop - start) // block_size, block_size)
+        if whole < len(run) - 1:
+            yield run[whole:], (1, len(run) - 1 - whole)

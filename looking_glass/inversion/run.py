@@ -29,6 +29,7 @@ from looking_glass.inversion.readings import PARALLEL, Reading, check_fits, read
 from looking_glass.inversion.search import search
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
 from looking_glass.text.corpus import Tokens
+from looking_glass.text.counting import count_tokens
 from looking_glass.text.tokenizer import Tokenizer
 
 CLOUD = 2000  # of the book's most frequent tokens: what learned vectors are compared with
@@ -147,7 +148,7 @@ def all_tables(
 ) -> dict[str, pd.DataFrame]:
     """Return every table about the first sentence, and those that compare it with the others."""
     first = sentences[0]
-    counts = np.bincount(text, minlength=model.config.vocab_size)
+    counts = count_tokens(text, model.config.vocab_size)
     cloud = torch.from_numpy(np.argsort(-counts, kind="stable")[:CLOUD].copy())
     replies = side_by_side(
         lambda reading: reply_table(model, tokenizer, first, reading, params),

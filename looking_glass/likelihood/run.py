@@ -21,7 +21,7 @@ from looking_glass.likelihood.calibration import (
     reliability,
 )
 from looking_glass.likelihood.params import LogprobParams
-from looking_glass.likelihood.scores import Scores, score, total, word_starters
+from looking_glass.likelihood.scores import Scores, joined, score, total, word_starters
 from looking_glass.likelihood.sentences import (
     Sentence,
     has_ended,
@@ -34,6 +34,7 @@ from looking_glass.likelihood.sentences import (
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
 from looking_glass.pipeline.statistics import grouped_error
 from looking_glass.text.corpus import Corpus, Tokens
+from looking_glass.text.sample import MOST, Runs, n_tokens, sample_runs
 from looking_glass.text.tokenizer import Tokenizer
 
 SHOWN = 12  # sampled sentences that are compared with the book
@@ -76,14 +77,14 @@ def sample_and_score(
         for sentence in (sampled, *others, *yours)
     ]
     own = scores_of(prompt, sampled.tokens)
-    recorded = drawn[0].log_probs[: len(sampled.tokens)]
-    assert torch.allclose(own.log_probs, recorded, rtol=0, atol=RESCORED_WITHIN), (
-        "rescoring disagrees"
-    )
+    assert as_recorded(own, drawn[0]), "rescoring disagrees"
     # Drawn on after its end, with the same numbers: long enough to show what a product comes to.
     (whole,) = draw_as_asked(model, tokenizer, prompt, uniforms[:1], params, past_the_end=True)
-    held, block_size = corpus.val.tolist(), model.config.block_size
-    window, blocks = (scores_of(held[:1], held[1:], n) for n in (params.stride, block_size))
+    held, block_size = sample_runs(corpus.val), model.config.block_size
+    window, blocks = (
+        joined([scores_of(run[:1].tolist(), run[1:].tolist(), n) for run in held])
+        for n in (params.stride, block_size)
+    )
     bins, calibration = calibrate(window, blocks, params, block_size)
     after_space = params.prompt[-1:].isspace()
     words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
@@ -105,11 +106,22 @@ def sample_and_score(
             **asdict(total(own.log_probs, tokenizer.n_bytes(sampled.tokens))),
             "sampling_nats": float(samples["sampling_nats"].iloc[0]),
             "samples": tables.sample_metrics(samples),
-            "calibration": calibration,
+            "calibration": calibration | part_of(held, corpus.val),
             "copied": tables.copied_shares(drawn[:SHOWN], tokenizer, corpus),
         },
         sentence=tokenizer.decode(sampled.tokens),
     )
+
+
+def as_recorded(scores: Scores, drawn: Drawn) -> bool:
+    """Return whether tokens that were drawn have the scores that they had then."""
+    recorded = drawn.log_probs[: len(scores.log_probs)]
+    return torch.allclose(scores.log_probs, recorded, rtol=0, atol=RESCORED_WITHIN)
+
+
+def part_of(runs: Runs, text: Tokens) -> dict[str, int]:
+    """Return how many tokens the whole text has, where what was read is a part of it."""
+    return {"of_tokens": len(text)} if n_tokens(runs) < len(text) else {}
 
 
 def calibrate(
@@ -191,5 +203,5 @@ def compared(
             words = tokenizer.decode(sampled.tokens)
             found.append(shuffled(tokenizer, params.prompt, words, params.seed))
         elif name == "held_out":
-            found.append(held_out(tokenizer, text))
+            found.append(held_out(tokenizer, text[:MOST]))
     return found

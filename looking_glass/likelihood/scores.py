@@ -67,6 +67,19 @@ def score(
     )
 
 
+def joined(scores: Sequence[Scores]) -> Scores:
+    """Return the scores of several texts as those of one: their tokens, one text after the other.
+
+    What is said after the last token is that after the last text's.
+    """
+    names = ("log_probs", "ranks", "entropies", "largest")
+    starts = [one.word_starts[:-1] for one in scores]
+    return Scores(
+        **{name: torch.cat([getattr(one, name) for one in scores]) for name in names},
+        word_starts=torch.cat([*starts, scores[-1].word_starts[-1:]]),
+    )
+
+
 def _pieces(rows: Tensor) -> Iterator[Tensor]:
     for start in range(0, len(rows), POSITIONS):
         yield rows[start : start + POSITIONS]

@@ -16,6 +16,7 @@ from looking_glass.likelihood.sentences import Sentence, sentence_length
 from looking_glass.pipeline.statistics import standard_error
 from looking_glass.text.corpus import Corpus, Tokens
 from looking_glass.text.overlap import run_lengths
+from looking_glass.text.sample import sample_runs
 from looking_glass.text.tokenizer import Tokenizer
 
 COPIED = 5  # tokens: of a run of the training text, from where on the report marks it at first
@@ -127,20 +128,12 @@ def sample_table(drawn: Sequence[Drawn], tokenizer: Tokenizer) -> pd.DataFrame:
 
 def verbatim_table(drawn: Sequence[Drawn], tokenizer: Tokenizer, text: Tokens) -> pd.DataFrame:
     """Return a row per token of some sampled sentences: the longest run of the text through it."""
-    tables = []
-    for number, one in enumerate(drawn, start=1):
-        pieces = tokenizer.decode_each(one.tokens)
-        n = max(1, sentence_length(pieces))
-        tables.append(
-            pd.DataFrame(
-                {
-                    "sentence": number,
-                    "text": pieces[:n],
-                    "run": run_lengths(one.tokens[:n], text),
-                }
-            )
-        )
-    return pd.concat(tables)
+    sampled = _sentences(drawn, tokenizer)
+    runs = run_lengths(sampled, text)
+    return pd.concat(
+        pd.DataFrame({"sentence": number, "text": tokenizer.decode_each(tokens), "run": run})
+        for number, (tokens, run) in enumerate(zip(sampled, runs, strict=True), start=1)
+    )
 
 
 def copied_shares(drawn: Sequence[Drawn], tokenizer: Tokenizer, corpus: Corpus) -> dict[str, float]:
@@ -148,21 +141,27 @@ def copied_shares(drawn: Sequence[Drawn], tokenizer: Tokenizer, corpus: Corpus) 
 
     Beside it that of the held-out text, cut into pieces of the same lengths, time and again.
     """
-    sampled = [
-        one.tokens[: max(1, sentence_length(tokenizer.decode_each(one.tokens)))] for one in drawn
-    ]
-    rest, pieces = corpus.val.tolist(), []
-    for like in itertools.cycle(sampled):
-        if len(rest) < len(like):
-            break
-        pieces.append(rest[: len(like)])
-        rest = rest[len(like) :]
+    sampled, pieces = _sentences(drawn, tokenizer), []
+    for held_out in sample_runs(corpus.val):
+        rest = held_out.tolist()
+        for like in itertools.cycle(sampled):
+            if len(rest) < len(like):
+                break
+            pieces.append(rest[: len(like)])
+            rest = rest[len(like) :]
 
     def share(texts: Sequence[Sequence[int]]) -> float:
-        runs = [run for text in texts for run in run_lengths(text, corpus.train)]
+        runs = [run for of_text in run_lengths(texts, corpus.train) for run in of_text]
         return sum(run >= COPIED for run in runs) / len(runs) if runs else 0.0
 
     return {"run": COPIED, "sampled": share(sampled), "held_out": share(pieces)}
+
+
+def _sentences(drawn: Sequence[Drawn], tokenizer: Tokenizer) -> list[list[int]]:
+    """Return each one's tokens up to where its sentence ends."""
+    return [
+        one.tokens[: max(1, sentence_length(tokenizer.decode_each(one.tokens)))] for one in drawn
+    ]
 
 
 def sample_metrics(table: pd.DataFrame) -> dict[str, Any]:

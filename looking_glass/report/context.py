@@ -45,6 +45,7 @@ def about_model(
             *model.explain_contexts(results.table("evaluate/contexts")),
             model.explain_sliding(val_loss, metrics["logprob"]["calibration"], stride),
         ],
+        "sample_text": model.explain_sample(metrics["evaluate"], metrics["encode"]),
         "held_out_text": model.explain_held_out(
             results.seeds(settings, metrics["encode"]), settings["train"]["keep"]
         ),

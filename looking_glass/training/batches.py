@@ -18,7 +18,7 @@ class Batches:
     """
 
     def __init__(self, tokens: Tokens, *, block_size: int, batch_size: int, seed: int) -> None:
-        self.tokens = torch.from_numpy(tokens.astype(np.int64))
+        self.tokens = tokens  # as they lie on disk: of a long text no copy is made
         self.offsets = torch.arange(block_size + 1)
         self.batch_size = batch_size
         self.generator = torch.Generator().manual_seed(seed)
@@ -31,7 +31,8 @@ class Batches:
         starts, self.waiting = torch.split(
             self.waiting, [self.batch_size, len(self.waiting) - self.batch_size]
         )
-        blocks = self.tokens[starts[:, None] + self.offsets]  # (B, T + 1)
+        places = (starts[:, None] + self.offsets).numpy()  # (B, T + 1)
+        blocks = torch.from_numpy(self.tokens[places].astype(np.int64))
         return blocks[:, :-1], blocks[:, 1:]
 
     def _epoch(self) -> Tensor:

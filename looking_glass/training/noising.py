@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.text.corpus import Tokens
+from looking_glass.text.counting import count_tokens, distinct_neighbours
 
 
 class Noising:
@@ -21,11 +22,8 @@ class Noising:
 
     def __init__(self, tokens: Tokens, *, vocab_size: int, share: float, seed: int) -> None:
         """Count the training text; `share` is g."""
-        pairs = np.unique(np.stack([tokens[:-1], tokens[1:]]).astype(np.int64), axis=1)
-        followers = np.bincount(pairs[0], minlength=vocab_size)  # N1+(x·)
-        before = np.bincount(pairs[1], minlength=vocab_size)  # N1+(·x)
-        counts = np.bincount(tokens, minlength=vocab_size)
-        rate = share * followers / np.maximum(counts, 1)
+        followers, before = distinct_neighbours(tokens, vocab_size)
+        rate = share * followers / np.maximum(count_tokens(tokens, vocab_size), 1)
         self.rate = torch.from_numpy(rate).float()  # (V,)
         self.cumulative = torch.from_numpy(before.cumsum())  # (V,)
         self.generator = torch.Generator().manual_seed(seed)

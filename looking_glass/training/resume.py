@@ -28,10 +28,12 @@ def fingerprint(sections: Sequence[Section], files: Iterable[Path], n_processes:
     """
     settings = [section.model_dump_json().encode() for section in sections]
     machinery = [torch.__version__.encode(), str(n_processes).encode()]
-    contents = [path.read_bytes() for path in (*files, *_code())]
     digest = hashlib.sha256()
-    for part in (*machinery, *settings, *contents):
+    for part in (*machinery, *settings):
         digest.update(hashlib.sha256(part).digest())  # of one length: no two lists give the same
+    for path in (*files, *_code()):
+        with path.open("rb") as content:  # a text may be longer than memory
+            digest.update(hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()
 
 

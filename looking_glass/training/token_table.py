@@ -43,6 +43,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from looking_glass.text.corpus import Tokens
+from looking_glass.text.counting import count_tokens
 from looking_glass.text.forms import form_features
 
 UNSEEN_STD = 0.02  # of the own rows of tokens that are not in the text: GPT-2's initial deviation
@@ -59,7 +60,7 @@ class Vocabulary:
         With `apart` no two tokens share a form: a form has the number of its token. Tables that
         start from a given embedding need that, since no two of its rows are alike.
         """
-        counts = np.bincount(tokens, minlength=len(token_bytes))
+        counts = count_tokens(tokens, len(token_bytes))
         self.seen = torch.from_numpy(np.flatnonzero(counts))  # (S,)
         self.counts = torch.from_numpy(counts[counts > 0])  # (S,)
         self.unseen = torch.from_numpy(np.flatnonzero(counts == 0))  # (V - S,)

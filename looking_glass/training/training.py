@@ -12,7 +12,8 @@ from torch import Tensor
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text.corpus import Corpus, Tokens
+from looking_glass.text.corpus import Corpus
+from looking_glass.text.sample import Text, n_tokens, sample_runs
 from looking_glass.training.acceleration import autocast, compile_blocks, uncompiled
 from looking_glass.training.batches import Batches
 from looking_glass.training.learner import Learner
@@ -48,15 +49,9 @@ class Losses(NamedTuple):
     """What was known after `step` updates, in nats/token."""
 
     step: int
-    train: float  # of the plain model, on as much of the training text as there is held-out text
-    val: float  # of the plain model, on the held-out text
+    train: float  # of the plain model, on as much of the training text as of the held-out text
+    val: float  # of the plain model, on the held-out text, or the sample of a long one
     batch: float  # mean over the batches since the evaluation before, with dropout and noise
-
-
-def middle(text: Tokens, n: int) -> Tokens:
-    """Return `n` tokens from the middle of `text`, or all where it has fewer."""
-    start = max(0, (len(text) - n) // 2)
-    return text[start : start + n]
 
 
 class Training:
@@ -111,7 +106,8 @@ class Training:
             seed=params.seed + 2,
         )
         self.done = 0
-        self.read_again = middle(corpus.train, len(corpus.val))
+        self.held_out = sample_runs(corpus.val)
+        self.read_again = sample_runs(corpus.train, n_tokens(self.held_out))
         self.history: list[Losses] = []
         self.recent: list[float] = []
         self.kept: State = {}
@@ -149,7 +145,7 @@ class Training:
 
         Every process computes them, and so each keeps the same weights without being told.
         """
-        train, val = self.exact_losses(self.read_again, self.corpus.val)
+        train, val = self.exact_losses(self.read_again, self.held_out)
         losses = Losses(
             step=self.done,
             train=self._finite(train),
@@ -164,14 +160,14 @@ class Training:
         self.processes.reseed(self.params.seed, self.done)
         return losses
 
-    def exact_losses(self, *texts: Tokens) -> list[float]:
+    def exact_losses(self, *texts: Text) -> list[float]:
         """Return the loss on each text of the plain model as it now is: folded, without dropout.
 
         In nats/token and float32, over the whole vocabulary.
         """
         self.learner.fold()
         with uncompiled(self.params.compile):
-            return [mean_loss(self.learner.model, tokens) for tokens in texts]
+            return [mean_loss(self.learner.model, text) for text in texts]
 
     def finish(self) -> GPT:
         """Return the model with the weights to keep, in eval mode."""

@@ -24,6 +24,13 @@ def test_shares_are_means_over_the_second_half_of_rows() -> None:
     assert float(shares[1, 0, 2]) == pytest.approx(sum(by_hand) / 8, abs=1e-6)
 
 
+def test_a_text_in_runs_is_read_as_the_blocks_that_each_holds() -> None:
+    model = make_model()
+    found = heads.distance_shares(model, (TEXT[:20], TEXT[21:53]))
+    blocks = np.concatenate([TEXT[:16], TEXT[21:53]])
+    assert torch.allclose(found, heads.distance_shares(model, blocks), atol=1e-12)
+
+
 def test_a_head_that_looks_two_back_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
     def fixed(model: GPT, x: torch.Tensor) -> Trace:
         pattern = torch.zeros(len(x), 2, 16, 16)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from looking_glass.attention import run
 from looking_glass.attention.contexts import seen_by
 from looking_glass.attention.measures import measure, measure_cases, of_block
 from looking_glass.attention.params import AttentionParams
@@ -14,6 +15,7 @@ from looking_glass.attention.redrawn import redrawn
 from looking_glass.attention.run import block_agreement, by_prompt, choice_arrays, draw, kept
 from looking_glass.attention.traced import TracedSentence
 from looking_glass.gpt.model import GPT
+from looking_glass.text import sample
 from looking_glass.text.corpus import Tokens
 from looking_glass.text.tokenizer import Tokenizer
 from tests.helpers.cases import COMPUTE
@@ -78,3 +80,17 @@ def test_the_tables_of_several_sentences_are_joined_by_their_number() -> None:
     found = [{"a": pd.DataFrame({"x": [1, 2]})}, {"a": pd.DataFrame({"x": [3]})}]
     joined = by_prompt(found)
     assert joined["a"].to_dict("list") == {"prompt": [1, 1, 2], "x": [1, 2, 3]}
+
+
+def test_from_a_long_text_cases_are_drawn_all_over_it(
+    model: GPT, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "MOST", 120)
+    monkeypatch.setattr(run, "TOKENS_A_WORD", 1)
+    monkeypatch.setattr(sample, "RUN", 40)
+    told = "".join(f" so the {what} went home" * 100 for what in ("cat", "queen", "king"))
+    whole = np.array(tokenizer.encode(told), dtype=np.uint16)
+    cases, _ = draw(model, tokenizer, whole, params("a", n=5, words=5), COMPUTE)
+    texts = [tokenizer.decode(case.choices.contexts[0].tolist()) for case in cases]
+    found = [what for text in texts for what in ("cat", "queen", "king") if what in text]
+    assert found == ["cat", "cat", "queen", "queen", "king"]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from fractions import Fraction
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from looking_glass.baselines.kneser_ney import KneserNey, baseline_losses
+from looking_glass.baselines import kneser_ney
+from looking_glass.baselines.kneser_ney import KneserNey, baseline_losses, trigram_loss_at
+from looking_glass.text import sample
 from looking_glass.text.corpus import Corpus
 
 V = 4
@@ -124,6 +128,75 @@ def test_baselines_are_counted_on_the_training_text_and_scored_on_the_other() ->
         assert loss == KneserNey(TEXT, order=order, vocab_size=V).mean_loss([0, 1, 2, 3])
 
 
+class Slow:
+    """The same by tuples and dictionaries, a gram at a time: nothing in it is packed or sorted."""
+
+    def __init__(self, runs: list[list[int]], order: int) -> None:
+        highest = Counter(
+            tuple(run[i : i + order]) for run in runs for i in range(len(run) - order + 1)
+        )
+        self.tables = [highest]
+        for _ in range(order - 1):
+            self.tables.insert(0, Counter(gram[1:] for gram in self.tables[0]))
+
+    def prob(self, context: list[int], token: int, vocab_size: int) -> float:
+        p = 1 / vocab_size
+        for n, table in enumerate(self.tables[: len(context) + 1]):
+            seen = Counter(table.values())
+            discount = seen[1] / (seen[1] + 2 * seen[2]) if seen[1] else 0.5
+            history = tuple(context[len(context) - n :])
+            after = {gram[-1]: c for gram, c in table.items() if gram[:-1] == history}
+            if after:
+                kept = max(after.get(token, 0) - discount, 0.0)
+                p = (kept + discount * len(after) * p) / sum(after.values())
+        return p
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(runs=st.lists(texts, min_size=1, max_size=3), held_out=texts, order=st.integers(1, 4))
+def test_sorted_integers_say_what_counted_tuples_say(
+    runs: list[list[int]], held_out: list[int], order: int
+) -> None:
+    slow = Slow(runs, order)
+    fast = KneserNey(
+        tuple(np.array(run, dtype=np.uint16) for run in runs), order=order, vocab_size=7
+    )
+    text = np.array([*held_out, 6], dtype=np.uint16)
+    found = fast.losses_at(text, range(len(text)))
+    for place, loss in enumerate(found):
+        p = slow.prob(text[:place].tolist(), int(text[place]), 7)
+        assert loss == pytest.approx(-math.log(p), rel=1e-12)
+    if len(text) > 1:
+        assert fast.mean_loss(text) == pytest.approx(sum(found[1:]) / len(found[1:]), rel=1e-12)
+
+
+def test_the_largest_tokens_of_gpt_2_are_told_apart() -> None:
+    text = np.array([50256, 50255, 50256, 50255, 50254] * 3, dtype=np.uint16)
+    model = KneserNey(text, order=3, vocab_size=50257)
+    slow = Slow([text.tolist()], 3)
+    for context, token in (([50256, 50255], 50256), ([50255, 50256], 50254), ([0, 50255], 50254)):
+        assert model.prob(context, token) == pytest.approx(
+            slow.prob(context, token, 50257), rel=1e-12
+        )
+
+
+def test_a_long_text_is_counted_and_scored_on_its_samples() -> None:
+    rng = np.random.default_rng(2)
+    train, val = (rng.integers(0, V, n).astype(np.uint16) for n in (300, 90))
+    corpus = Corpus(train=train, val=val, vocab_size=V, val_bytes=90)
+    with mock.patch.multiple(kneser_ney, COUNTED=60), mock.patch.object(sample, "RUN", 20):
+        found = baseline_losses(corpus)
+        at = trigram_loss_at(corpus, [5, 80])
+    runs = tuple(train[start : start + 20] for start in (40, 140, 240))
+    model = KneserNey(runs, order=3, vocab_size=V)
+    assert (
+        found["trigram"]
+        == model.mean_loss(val)
+        != KneserNey(train, order=3, vocab_size=V).mean_loss(val)
+    )
+    assert at == sum(model.losses_at(val, [5, 80])) / 2
+
+
 def test_without_any_text_all_tokens_are_equally_probable() -> None:
     assert KneserNey([], order=3, vocab_size=V).prob([0, 1], 2) == 1 / V
 
@@ -131,5 +204,7 @@ def test_without_any_text_all_tokens_are_equally_probable() -> None:
 def test_what_cannot_be_counted_or_scored_is_refused() -> None:
     with pytest.raises(ValueError, match="order must be at least 1, got 0"):
         KneserNey(TEXT, order=0, vocab_size=V)
+    with pytest.raises(ValueError, match=r"grams of 5 tokens .* 50257 have not: take a lower"):
+        KneserNey(TEXT, order=5, vocab_size=50257)
     with pytest.raises(ValueError, match="at least 2 tokens are required to score one, got 1"):
         KneserNey(TEXT, order=2, vocab_size=V).mean_loss([0])

@@ -68,3 +68,17 @@ def test_parts_have_a_row_a_block_and_one_for_all() -> None:
     change = losses_without(model, TEXT, [1], "mlp") - token_losses(model, TEXT)
     runs = change[:48].view(3, 16).mean(dim=1)
     assert table["mlp_error"].iloc[1] == pytest.approx(float(runs.std()) / 3**0.5)
+
+
+def test_runs_are_read_one_by_one_and_none_leads_into_the_next() -> None:
+    model = make_model()
+    runs = (TEXT[:21], TEXT[30:47], TEXT[50:52])
+    losses = token_losses(model, runs)
+    assert torch.equal(losses, torch.cat([token_losses(model, run) for run in runs]))
+    assert len(losses) == 20 + 16 + 1
+    assert mean_loss(model, runs) == pytest.approx(float(losses.mean()), rel=1e-6)
+    assert float(losses.mean()) == pytest.approx(
+        sum(mean_loss(model, run) * (len(run) - 1) for run in runs) / 37, rel=1e-6
+    )
+    one = float(losses_without(model, runs, [0], "attn").mean())
+    assert part_table(model, runs)["without_attention"].iloc[0] == pytest.approx(one)

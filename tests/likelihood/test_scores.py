@@ -16,6 +16,7 @@ from looking_glass.gpt.checkpoint import save_checkpoint
 from looking_glass.gpt.model import GPT
 from looking_glass.likelihood.scores import (
     Scores,
+    joined,
     naive_product,
     score,
     total,
@@ -49,6 +50,19 @@ def test_the_sum_is_minus_n_times_the_cross_entropy() -> None:
     assert torch.allclose(found.entropies, torch.special.entr(distribution).sum(-1), atol=1e-5)
     assert torch.allclose(found.largest, distribution.amax(-1).log(), atol=1e-5)
     assert torch.allclose(found.word_starts[:13], distribution[:, BEGINS].sum(-1).log(), atol=1e-5)
+
+
+def test_scores_of_several_texts_stand_one_after_the_other() -> None:
+    model = make_model()
+    one, two = look(model, [1], [2, 3, 4]), look(model, [5, 6], [7, 8])
+    both = joined([one, two])
+    for name in ("log_probs", "ranks", "entropies", "largest"):
+        assert torch.equal(getattr(both, name)[:3], getattr(one, name)), name
+        assert torch.equal(getattr(both, name)[3:], getattr(two, name)), name
+    assert len(both.word_starts) == 6
+    assert torch.equal(both.word_starts[3:], two.word_starts)
+    alone = joined([one])
+    assert torch.equal(alone.word_starts, one.word_starts)
 
 
 @settings(max_examples=40, deadline=None)

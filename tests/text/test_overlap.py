@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from looking_glass.text import counting, overlap
 from looking_glass.text.corpus import Tokens
 from looking_glass.text.overlap import copied, match_lengths, provenance, run_lengths
 
-examples = settings(max_examples=150, deadline=None)
+# The fixture only sets a constant, the same for every example.
+same = [HealthCheck.function_scoped_fixture]
+examples = settings(max_examples=150, deadline=None, suppress_health_check=same)
 texts = st.lists(st.integers(0, 2), max_size=12)
 
 
@@ -34,30 +39,45 @@ def pieces(sample: list[int]) -> list[tuple[int, int]]:
 
 
 def test_matches_by_hand() -> None:
-    assert match_lengths([1, 2, 9], text_of([5, 1, 2, 3])) == [2, 1, 0]
-    assert match_lengths([9, 9], text_of([1, 9])) == [1, 1], "a match ends where the text does"
-    assert match_lengths([1], text_of([])) == [0]
+    assert match_lengths([[1, 2, 9]], text_of([5, 1, 2, 3])) == [[2, 1, 0]]
+    assert match_lengths([[9, 9]], text_of([1, 9])) == [[1, 1]], "a match ends where the text does"
+    assert match_lengths([[1]], text_of([])) == [[0]]
+    assert match_lengths([[]], TEXT) == [[]]
     assert match_lengths([], TEXT) == []
+    assert match_lengths([[1, 2], [], [2, 3]], TEXT) == [[2, 1], [], [2, 1]]
 
 
 def test_runs_by_hand() -> None:
     text = text_of([1, 2, 3, 4, 5, 1, 2, 9])
-    assert run_lengths([1, 2, 3, 7, 1, 2, 9, 2], text) == [3, 3, 3, 0, 3, 3, 3, 1]
-    assert run_lengths([5, 1, 2, 3], text) == [3, 3, 3, 3], "two runs may share tokens"
-    assert run_lengths([], text) == []
-    assert run_lengths([9, 9], text) == [1, 1]
+    assert run_lengths([[1, 2, 3, 7, 1, 2, 9, 2]], text) == [[3, 3, 3, 0, 3, 3, 3, 1]]
+    assert run_lengths([[5, 1, 2, 3]], text) == [[3, 3, 3, 3]], "two runs may share tokens"
+    assert run_lengths([[], [9, 9]], text) == [[], [1, 1]]
 
 
+@pytest.fixture(params=[2**22, 1, 3, 7], ids="a piece of {}".format)
+def piece(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The text is read so many tokens at a time: what is found must not depend on it."""
+    with (
+        mock.patch.object(counting, "PIECE", request.param),
+        mock.patch.object(overlap, "PIECE", request.param),
+    ):
+        yield
+
+
+@pytest.mark.usefixtures("piece")
 @examples
-@given(texts, texts)
+@given(st.lists(texts, max_size=3), texts)
 def test_matches_and_runs_are_those_that_trying_every_piece_finds(
-    tokens: list[int], text: list[int]
+    samples: list[list[int]], text: list[int]
 ) -> None:
-    found = [(a, b) for a, b in pieces(tokens) if occurs(tokens[a:b], text)]
-    begun = [max((b - a for a, b in found if a == i), default=0) for i in range(len(tokens))]
-    part_of = [max((b - a for a, b in found if a <= i < b), default=0) for i in range(len(tokens))]
-    assert match_lengths(tokens, text_of(text)) == begun
-    assert run_lengths(tokens, text_of(text)) == part_of
+    begun, part_of = [], []
+    for tokens in samples:
+        found = [(a, b) for a, b in pieces(tokens) if occurs(tokens[a:b], text)]
+        n = range(len(tokens))
+        begun.append([max((b - a for a, b in found if a == i), default=0) for i in n])
+        part_of.append([max((b - a for a, b in found if a <= i < b), default=0) for i in n])
+    assert match_lengths(samples, text_of(text)) == begun
+    assert run_lengths(samples, text_of(text)) == part_of
 
 
 def test_the_longest_run_lies_in_one_sample_and_in_the_text_as_it_stands() -> None:
@@ -106,6 +126,7 @@ def test_provenance_never_reads_over_the_start() -> None:
     assert provenance([5, 5, 5, 5], text).length == 2
 
 
+@pytest.mark.usefixtures("piece")
 @examples
 @given(texts, st.lists(st.integers(0, 2), min_size=1, max_size=12))
 def test_provenance_is_what_trying_every_end_finds(context: list[int], text: list[int]) -> None:

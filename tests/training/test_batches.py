@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -59,3 +61,17 @@ def test_what_was_drawn_before_is_part_of_the_state(drawn: int) -> None:
     other.load(one.state())
     for _ in range(6):
         assert torch.equal(one.draw()[0], other.draw()[0])
+
+
+def test_a_text_on_disk_is_read_where_it_lies(tmp_path: Path) -> None:
+    text = np.random.default_rng(0).integers(0, 60_000, 500).astype("<u2")
+    text.tofile(tmp_path / "train.bin")
+    mapped = np.memmap(tmp_path / "train.bin", dtype="<u2", mode="r")
+    on_disk, in_memory = (
+        Batches(one, block_size=8, batch_size=5, seed=2) for one in (mapped, text)
+    )
+    assert on_disk.tokens is mapped
+    for _ in range(20):
+        for ours, theirs in zip(on_disk.draw(), in_memory.draw(), strict=True):
+            assert ours.dtype == torch.long
+            assert torch.equal(ours, theirs)

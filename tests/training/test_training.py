@@ -8,7 +8,9 @@ import torch
 from looking_glass.gpt.checkpoint import weights_sha256
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.pipeline.errors import InputError
+from looking_glass.text import sample
 from looking_glass.training.loop import train
+from looking_glass.training.training import Losses, Training
 from tests.helpers.training import noise, song, start
 
 
@@ -72,3 +74,24 @@ def test_a_text_shorter_than_a_block_is_refused(n_train: int, n_val: int, part: 
 def test_a_loss_that_is_no_number_stops_training() -> None:
     with pytest.raises(InputError, match=r"got nan at step \d+: lower train.learning_rate"):
         train(start(learning_rate=1e20))
+
+
+def test_a_long_text_is_evaluated_on_as_much_of_either_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert [len(run) for run in start(song(400, 60)).read_again] == [60], "whole: as before"
+    monkeypatch.setattr(sample, "RUN", 20)
+    monkeypatch.setattr(sample.sample_runs, "__defaults__", (40,))
+    run = start(song(400, 60))
+    assert [len(one) for one in run.held_out] == [20, 20]
+    assert [len(one) for one in run.read_again] == [20, 20]
+    losses = run_to_first_evaluation(run)
+    assert losses.val == pytest.approx(mean_loss(run.learner.model, run.held_out))
+    assert losses.train == pytest.approx(mean_loss(run.learner.model, run.read_again))
+
+
+def run_to_first_evaluation(run: Training) -> Losses:
+    run.step()
+    losses = run.evaluate()
+    run.learner.model.eval()
+    return losses

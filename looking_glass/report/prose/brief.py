@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from looking_glass.report.prose.choice import most_attended, placed
-from looking_glass.report.prose.phrases import count, listed
+from looking_glass.report.prose.phrases import count, listed, read_of
 from looking_glass.report.readings import Readings
 from looking_glass.report.results import Choice
 
@@ -36,6 +36,7 @@ def in_brief(
 ) -> list[str]:
     """Return the answers of the page, a line each."""
     model, sentence = metrics["evaluate"], metrics["logprob"]
+    read = read_of(model.get("val_tokens_read"), metrics["encode"]["val_tokens"])
     inverted = metrics["invert"]["readings"]
     reached = [readings.label(name) for name, found in inverted.items() if found["exact_rate"] > 0]
     answer = (
@@ -45,7 +46,7 @@ def in_brief(
     )
     return [
         f"Loss on held-out text: {model['val_loss']:.3f} nats per token, "
-        f"{model['val_bits_per_byte']:.3f} bits per byte.",
+        f"{model['val_bits_per_byte']:.3f} bits per byte{read}.",
         answer,
         f"The 11th word that it chose is “{choice.eleventh}”. The last block attended most to "
         f"{most_attended(choice)}; {worth_most(worth)}.",

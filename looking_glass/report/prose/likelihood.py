@@ -96,11 +96,14 @@ def explain_calibration(metrics: Metrics) -> str:
         else f"it is not sure enough of itself, by {-100 * gap:.2g} points with a standard error "
         f"of {100 * error:.2g}"
     )
+    read = f"the {count(found['tokens'], 'token')}"
+    if "of_tokens" in found:
+        read = f"{found['tokens']:,} of the {count(found['of_tokens'], 'token')}"
     off, chance = found["expected_calibration_error"], found["calibration_error_by_chance"]
     most = found["calibration_error_by_chance_95"]
     place = "more" if off > most else "no more"
     return (
-        f"Over the {count(found['tokens'], 'token')} of the held-out text its first choice was "
+        f"Over {read} of the held-out text its first choice was "
         f"right {percent(found['accuracy'])} of the time, and it gave that choice a probability of "
         f"{percent(found['confidence'])} on average: {verdict}. The expected calibration "
         f"error, how far the two are apart within bins of like probability, is {off:.3f}. A model "

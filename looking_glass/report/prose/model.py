@@ -31,6 +31,31 @@ def explain_held_out(measured: pd.DataFrame, kept: str) -> str:
     )
 
 
+def explain_sample(found: dict[str, Any], book: dict[str, Any]) -> str | None:
+    """Return sentences on which texts were read in part, and for what; None where all were whole.
+
+    `found` are the metrics of the model, `book` those of the text.
+    """
+    said = []
+    if "val_tokens_read" in found:
+        said.append(
+            f"The held-out text is long: what is said of all of it is measured on "
+            f"{found['val_tokens_read']:,} of its {count(book['val_tokens'], 'token')}, in runs "
+            "spread evenly over it."
+        )
+    if "train_tokens_read" in found:
+        said.append(
+            f"The loss on the text it learned from is on {found['train_tokens_read']:,} of "
+            f"{count(book['train_tokens'], 'token')}, spread likewise."
+        )
+    if "baseline_tokens_counted" in found:
+        said.append(
+            f"The n-grams were counted on {found['baseline_tokens_counted']:,} of the "
+            f"{count(book['train_tokens'], 'token')} for training: on all they would do better."
+        )
+    return " ".join(said) or None
+
+
 def mean_of(losses: pd.Series) -> str:
     """Return the mean loss of some seeds in words, with its spread where there are several."""
     n = count(len(losses), "seed")

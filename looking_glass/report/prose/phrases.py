@@ -60,6 +60,14 @@ def count(n: int, what: str) -> str:
     return f"{n:,} {what}" + ("" if n == 1 else "s")
 
 
+def read_of(n: int | None, there: int) -> str:
+    """Return how much of a text was read, in words; nothing where it is None, for all was.
+
+    (40000, 25000000) → " (on 40,000 of its 25,000,000 tokens)".
+    """
+    return "" if n is None else f" (on {n:,} of its {count(there, 'token')})"
+
+
 def visible(text: str) -> str:
     """Return `text` with its white space made visible: line breaks as ↵, leading spaces as ␣."""
     shown = text.replace("\r", "").replace("\n", "↵").replace("\t", "⇥")

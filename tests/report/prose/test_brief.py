@@ -20,6 +20,7 @@ def test_the_model_beats_only_what_it_beats() -> None:
 
 def test_the_page_is_told_in_four_lines() -> None:
     metrics: dict[str, Any] = {
+        "encode": {"val_tokens": 25_000_000},
         "evaluate": {"val_loss": 5.1234, "val_bits_per_byte": 1.9},
         "invert": {
             "readings": {
@@ -39,6 +40,9 @@ def test_the_page_is_told_in_four_lines() -> None:
     assert "of all words “a” (word 3) was worth most to the choice, exactly, over all s" in chosen
     assert chosen.endswith("replaced (+2.25 nats, where all together are worth +1.75).")
     assert sampled.endswith("sentence of 1 token: -3.250 nats.")
+    metrics["evaluate"]["val_tokens_read"] = 40_000
+    loss = in_brief(metrics, READINGS, told, exact)[0]
+    assert loss.endswith("1.900 bits per byte (on 40,000 of its 25,000,000 tokens).")
     for found in metrics["invert"]["readings"].values():
         found["exact_rate"] = 0.0
     assert in_brief(metrics, READINGS, choice({}, {}), exact)[1].startswith("No input was found")

@@ -106,6 +106,15 @@ def test_a_calibration_error_stands_beside_that_of_a_perfect_model() -> None:
     assert prose.explain_calibration({"calibration": fine}).endswith("is no more than that.")
 
 
+def test_a_calibration_says_on_how_much_of_a_long_text_it_is() -> None:
+    whole, part = (
+        prose.explain_calibration({"calibration": {**CALIBRATION, "tokens": 39_990, **more}})
+        for more in ({}, {"of_tokens": 25_000_000})
+    )
+    assert whole.startswith("Over the 39,990 tokens of the held-out text its first")
+    assert part.startswith("Over 39,990 of the 25,000,000 tokens of the held-out text its first")
+
+
 def test_a_place_among_others_is_told_with_what_is_expected() -> None:
     samples = {
         "sentences": 1000,

@@ -9,6 +9,7 @@ from looking_glass.report.prose.model import (
     explain_heads,
     explain_held_out,
     explain_parts,
+    explain_sample,
     explain_sliding,
 )
 
@@ -103,3 +104,17 @@ def test_losses_with_either_end_held_out_are_told_where_both_were_measured() -> 
     assert "also chose the step" in one
     for some in (measured[measured["held_out"] == "last"], measured.iloc[:0]):
         assert "not measured with either end" in explain_held_out(some, "last")
+
+
+def test_what_was_read_in_part_is_said_and_nothing_where_all_was_whole() -> None:
+    book = {"val_tokens": 25_000_000, "train_tokens": 225_000_000}
+    assert explain_sample({"val_loss": 4.0}, book) is None
+    found = {"val_tokens_read": 40_000, "train_tokens_read": 40_000}
+    said = explain_sample(found, book)
+    assert said is not None
+    assert "measured on 40,000 of its 25,000,000 tokens, in runs spread evenly over it" in said
+    assert "it learned from is on 40,000 of 225,000,000 tokens" in said
+    assert "n-grams" not in said
+    only = explain_sample({"baseline_tokens_counted": 10_000_000}, book)
+    assert only is not None
+    assert only.startswith("The n-grams were counted on 10,000,000 of the 225,000,000 tokens for")
