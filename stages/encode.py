@@ -10,6 +10,7 @@ from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import (
     Corpus,
     EncodeParams,
+    check_parts,
     clean,
     rank_frequency,
     split,
@@ -38,6 +39,7 @@ def main() -> None:
         vocab_size=tokenizer.vocab_size,
         val_bytes=tokenizer.n_bytes(scored),
     )
+    check_parts(corpus, params.validation_fraction)
 
     table = rank_frequency(train)
     table["text"] = tokenizer.decode_each(table["token"].tolist())

@@ -26,7 +26,7 @@ SIGNIFICANT_DIGITS = 6
 TEXTS = [
     *("text", "said", "removed", "top_word", "next", "context"),
     *("nearest_row", "nearest_1", "nearest_2", "nearest_3", "drawn_nearest"),
-    *("fed", "ids"),
+    *("fed", "ids", "settings"),
 ]
 # What to do about an artifact that is not as a stage wrote it.
 AGAIN = "make it again with dvc repro -f and the stage that writes it"
@@ -43,7 +43,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     os.close(handle)
     partial = Path(name)
     try:
-        with _named(path):
+        with _named(path, partial):
             yield partial
         partial.chmod(0o644)
         partial.replace(path)
@@ -53,11 +53,15 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty directory beside `path`; it replaces `path` only if no exception came."""
+    """Yield an empty directory beside `path`; it replaces `path` only if no exception came.
+
+    An `OSError` on the way is raised as one that names `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        yield partial
+        with _named(path, partial):
+            yield partial
         partial.chmod(0o755)
         if path.exists():
             shutil.rmtree(path)
@@ -67,13 +71,15 @@ def whole_directory(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Give an `OSError` of the block the path that its reader knows; a failed write has none."""
+def _named(path: Path, partial: Path) -> Iterator[None]:
+    """Give an `OSError` about `partial` the path that its reader knows; a failed write has none."""
     try:
         yield
     except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(str(partial)):
+            raise
         told = error.strerror or str(error)
-        raise type(error)(error.errno or 0, told, str(path)) from error
+        raise OSError(error.errno or errno.EIO, told, str(path)) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -130,6 +136,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         )
     except ValueError as error:  # which pandas' own errors and UnicodeDecodeError are
         raise InputError(f"{path}: no table ({shorten(str(error))}): {AGAIN}") from None
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InputError(f"{path}: no table (a row is longer than the first): {AGAIN}")
     texts = table.columns.intersection(TEXTS)
     return table.assign(**{name: table[name].fillna("") for name in texts})
 

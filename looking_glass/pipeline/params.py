@@ -83,12 +83,16 @@ def load_section(cls: type[SectionT], name: str, path: Path = PARAMS_FILE) -> Se
     if not isinstance(sections.get(name), dict):
         raise InputError(
             f"{path}: section '{name}' must be a mapping of keys to values, "
-            f"got {_SHORT.repr(sections.get(name))}"
+            f"got {_shown(sections.get(name))}"
         )
     try:
         return cls.model_validate(sections[name])
     except ValidationError as error:
         raise InputError(f"{path}: {_first_problem(error, name, cls)}") from None
+
+
+def _shown(value: Any) -> str:
+    return shorten(_SHORT.repr(value), 160)
 
 
 def load_all(path: Path = PARAMS_FILE) -> dict[str, Any]:
@@ -145,7 +149,7 @@ def _first_problem(error: ValidationError, section: str, cls: type[Section]) -> 
     else:
         reason = shorten(first["msg"].removeprefix("Value error, "), 200)
         reason = reason[0].lower() + reason[1:]
-        got = "" if isinstance(first["input"], dict) else f", got {_SHORT.repr(first['input'])}"
+        got = "" if isinstance(first["input"], dict) else f", got {_shown(first['input'])}"
         text = f"'{key}': {reason}{got}"
     more = len(problems) - 1
     return text + (f" (and {more} more)" if more else "")

@@ -47,7 +47,7 @@ class CoreLoader(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         what = None
         if isinstance(event, yaml.AliasEvent):
-            what = f"an alias, *{shorten(event.anchor)}"
+            what = f"an alias, *{shorten(str(event.anchor))}"
         elif event.anchor:
             what = f"an anchor, &{shorten(event.anchor)}"
         elif getattr(event, "tag", None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from looking_glass.pipeline.errors import InputError
 # before it. The published pattern; tiktoken's own is the same language, written to run faster.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 END_OF_TEXT = "<|endoftext|>"
+# Unicode's White_Space, which `\s` is in that pattern; Python's has U+001C to U+001F beside it.
+_LONG_WHITE = re.compile(
+    r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]{10000,}"
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Tokenizer:
                 f"these two do not belong together ({type(error).__name__}): check download's "
                 "sources"
             ) from None
+        self._ranks = ranks
         self._encoding = tiktoken.Encoding(
             "gpt2",
             pat_str=GPT2_PATTERN,
@@ -69,8 +75,27 @@ class Tokenizer:
         return [*(self._encoding.decode_single_token_bytes(i) for i in range(n)), special]
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of `text`."""
-        return self._encoding.encode_ordinary(text)
+        """Return the tokens of `text`.
+
+        tiktoken looks ahead over white space and gives up after some 900,000 characters of it, so
+        a long run is taken apart where its pattern does: the last character goes with what follows,
+        if anything does, and all before is one piece.
+        """
+        tokens: list[int] = []
+        start = 0
+        for run in _LONG_WHITE.finditer(text):
+            stop = run.end() - (run.end() < len(text))
+            tokens += self._encoding.encode_ordinary(text[start : run.start()])
+            tokens += self._white.encode_ordinary(text[run.start() : stop])
+            start = stop
+        return tokens + self._encoding.encode_ordinary(text[start:])
+
+    @functools.cached_property
+    def _white(self) -> tiktoken.Encoding:
+        """The same encoder for text that is white space: one piece, whatever follows."""
+        return tiktoken.Encoding(
+            "white", pat_str=r"\s+", mergeable_ranks=self._ranks, special_tokens={}
+        )
 
     def encode_prompt(self, text: str) -> list[int]:
         """Return the tokens of a `text` that is to be continued.
