@@ -73,9 +73,9 @@ def _check_variety(tokenizer: Tokenizer, new: list[int], prompt: str) -> None:
     if len(new) >= REPEATED and kinds <= KINDS:
         raise InputError(
             f"attention.prompts: the model must write {N_NEW_WORDS} whole words after "
-            f"{shorten(repr(prompt))}; it repeats {shorten(repr(tokenizer.decode(new)), 40)}, its "
-            f"{len(new)} tokens being of {kinds} kinds, for it has learned too little: train "
-            "longer (train.steps)"
+            f"{shorten(repr(prompt))}; it repeats {shorten(repr(tokenizer.decode(new)), 40)}, "
+            f"{kinds} different among {len(new)} tokens: it has learned too little, train longer "
+            "(train.steps)"
         )
 
 
