@@ -66,7 +66,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "nothing held out": (
         encode,
         {"encode__validation_fraction": 1e-9},
-        "encode.validation_fraction: .* leaves .* and 0",
+        "encode.validation_fraction: .* leaves .* and 1",
     ),
     "no prompt": (logprob, {"logprob__prompt": ""}, "at least one token"),
     "parts of a batch": (train, {"train__accumulate": 3}, "divisible by .* got 8, 3 and 1"),
