@@ -215,8 +215,10 @@ def test_texts_that_look_like_nothing_or_numbers_stay_texts(scratch: Callable[[s
 # Of every table that the report reads: what was said, fed or found, and hashes.
 @pytest.mark.parametrize(
     "column",
-    ["text", "said", "removed", "top_word", "next", "context", "fed", "ids", "settings"]
-    + ["nearest_row", "nearest_1", "nearest_2", "nearest_3", "drawn_nearest"],
+    [
+        *("text", "said", "removed", "top_word", "next", "context", "fed", "ids", "settings"),
+        *("nearest_row", "nearest_1", "nearest_2", "nearest_3", "drawn_nearest"),
+    ],
 )
 def test_any_column_of_texts_may_look_like_numbers(tmp_path: Path, column: str) -> None:
     artifacts.write_csv(tmp_path / "t.csv", pd.DataFrame({column: ["12", "007", "1e5"], "n": 1}))
