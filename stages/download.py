@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
-from looking_glass.pipeline.artifacts import write_bytes
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.fetching import fetch_all
@@ -16,9 +16,14 @@ DATA = Path("data")
 def main() -> None:
     """Write the files as they were published; all of them, or none."""
     params = load_section(DownloadParams, "download")
-    for name, content in fetch_all(params.sources()).items():
-        write_bytes(DATA / name, content)
-        print(f"{DATA / name}: {len(content):,} bytes")
+    DATA.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=DATA, prefix=".download.") as scratch:
+        directory, sources = Path(scratch), params.sources()
+        fetch_all(sources, directory)
+        for name in sources:
+            size = (directory / name).stat().st_size
+            (directory / name).replace(DATA / name)
+            print(f"{DATA / name}: {size:,} bytes")
 
 
 if __name__ == "__main__":

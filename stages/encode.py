@@ -7,59 +7,44 @@ from pathlib import Path
 from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
-from looking_glass.text.corpus import (
-    Corpus,
-    EncodeParams,
-    check_parts,
-    clean,
-    rank_frequency,
-    split,
-    unseen_rate,
-    write_corpus,
-)
+from looking_glass.text.corpus import check_parts
+from looking_glass.text.frequencies import rank_frequency, unseen_rate
+from looking_glass.text.params import EncodeParams
+from looking_glass.text.run import encode_book
 from looking_glass.text.tokenizer import Tokenizer
 
 BOOK, VOCAB, MERGES = Path("data/book.txt"), Path("data/encoder.json"), Path("data/vocab.bpe")
-TOKENS = Path("data/tokens")
+TOKENS, TABLES = Path("data/tokens"), Path("data/tables/encode")
 METRICS = Path("metrics/encode.json")
-FREQUENCIES = Path("data/tables/encode/frequencies.csv")
 
 
 def main() -> None:
-    """Write the two token files, what they hold in numbers, and the rank–frequency table."""
+    """Write the two token files, what they hold in numbers, and what was done to the text."""
     params = load_section(EncodeParams, "encode")
     tokenizer = Tokenizer(VOCAB, MERGES)
-    text = clean(BOOK.read_bytes(), params, what=str(BOOK))
-    tokens = tokenizer.encode(text)
-    train, val = split(tokens, params.validation_fraction, params.held_out)
-    scored = [int(token) for token in val[1:]]
-    corpus = Corpus(
-        train=train,
-        val=val,
-        vocab_size=tokenizer.vocab_size,
-        val_bytes=tokenizer.n_bytes(scored),
-    )
-    check_parts(corpus, params.validation_fraction)
+    with whole_directory(TOKENS) as directory:
+        book = encode_book(BOOK, tokenizer, params, directory)
+        check_parts(int(book.train.sum()), int(book.val.sum()), params.validation_fraction)
+    for row in book.told.itertuples():
+        print(f"{'warning: ' if row.kind == 'warning' else ''}{row.what}: {row.text}")
 
-    table = rank_frequency(train)
+    table = rank_frequency(book.train)
     table["text"] = tokenizer.decode_each(table["token"].tolist())
-    write_csv(FREQUENCIES, table)
-    n_bytes = len(text.encode("utf-8"))
+    with whole_directory(TABLES) as directory:
+        write_csv(directory / "frequencies.csv", table)
+        write_csv(directory / "cleaning.csv", book.told)
     write_json(
         METRICS,
         {
-            "book_tokens": len(tokens),
-            "book_train_tokens": len(train),
-            "book_val_tokens": len(val),
-            "book_distinct_tokens": len(set(tokens)),
-            "book_bytes": n_bytes,
-            "book_bytes_per_token": n_bytes / len(tokens),
-            "book_val_unseen_rate": unseen_rate(corpus),
+            "book_tokens": book.n_tokens,
+            "book_train_tokens": int(book.train.sum()),
+            "book_val_tokens": int(book.val.sum()),
+            "book_distinct_tokens": int(((book.train + book.val) > 0).sum()),
+            "book_bytes": book.n_bytes,
+            "book_bytes_per_token": book.n_bytes / book.n_tokens,
+            "book_val_unseen_rate": unseen_rate(book.train, book.val),
         },
     )
-    with whole_directory(TOKENS) as directory:
-        write_corpus(directory, corpus)
-    print(f"{TOKENS}: {len(train):,} training and {len(val):,} validation tokens")
 
 
 if __name__ == "__main__":

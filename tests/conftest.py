@@ -40,8 +40,7 @@ def tables() -> tuple[Path, Path]:
         if not all((CACHE / name).exists() for name in names):
             section = yaml.safe_load((ROOT / "params.yaml").read_text())["download"]
             sources = DownloadParams.model_validate(section).sources()
-            for name, content in fetch_all({name: sources[name] for name in names}).items():
-                (CACHE / name).write_bytes(content)
+            fetch_all({name: sources[name] for name in names}, CACHE)
     return CACHE / names[0], CACHE / names[1]
 
 

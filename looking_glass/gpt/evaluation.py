@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from looking_glass.gpt.loss import target_log_probs, token_losses
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.statistics import grouped_error, standard_error
 from looking_glass.text.corpus import Tokens
 
-CONTEXTS = 256  # read at once, where the last position alone has logits: 51 MB of them
+CONTEXTS = 256  # read at once
 Part = Literal["attn", "mlp"]
 
 
@@ -31,8 +31,8 @@ def context_losses(model: GPT, tokens: Tokens, places: Sequence[int], length: in
     found = []
     for some in torch.split(targets, CONTEXTS):
         contexts = ids[some[:, None] + torch.arange(-length, 0, device=model.device)]  # (n, length)
-        logits = model.lm_head(model.hidden(model.embed(contexts))[:, -1])  # (n, V)
-        found.append(F.cross_entropy(logits, ids[some], reduction="none"))
+        hidden = model.hidden(model.embed(contexts))[:, -1]  # (n, C)
+        found.append(-target_log_probs(hidden, model.lm_head.weight, ids[some]))
     return torch.cat(found).cpu()
 
 
@@ -44,17 +44,6 @@ def losses_without(model: GPT, tokens: Tokens, blocks: Sequence[int], part: Part
             handle = module.register_forward_hook(lambda _module, _in, out: torch.zeros_like(out))
             stack.callback(handle.remove)
         return token_losses(model, tokens)
-
-
-@torch.no_grad()
-def token_losses(model: GPT, tokens: Tokens) -> Tensor:
-    """Return -log p in nats of all of `tokens` but the first, read as `mean_loss` does: (N,)."""
-    ids, T = torch.from_numpy(tokens.astype(np.int64)).to(model.device), model.config.block_size
-    pieces = [ids[start : start + T + 1] for start in range(0, len(ids) - 1, T)]
-    losses = [
-        F.cross_entropy(model(piece[None, :-1])[0], piece[1:], reduction="none") for piece in pieces
-    ]
-    return torch.cat(losses).double().cpu()
 
 
 def context_lengths(block_size: int) -> list[int]:
@@ -73,7 +62,7 @@ def context_table(model: GPT, tokens: Tokens, places: Sequence[int]) -> pd.DataF
     rows: list[dict[str, float]] = []
     before: Tensor | None = None
     for length in context_lengths(model.config.block_size):
-        losses = context_losses(model, tokens, places, length).double()
+        losses = context_losses(model, tokens, places, length)
         change = losses - before if before is not None else torch.zeros_like(losses)
         rows.append(
             {

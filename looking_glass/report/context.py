@@ -37,7 +37,10 @@ def about_model(
     """Return what the template says of the trained model: its contexts, its attention."""
     val_loss, parts = metrics["evaluate"]["val_loss"], results.table("evaluate/parts")
     stride = settings["logprob"]["stride"]
+    cleaning = results.table("encode/cleaning")
     return {
+        "cleaning": cleaning[cleaning["kind"] == "done"].to_dict("records"),
+        "cleaning_warnings": cleaning.loc[cleaning["kind"] == "warning", "text"].tolist(),
         "context_text": [
             *model.explain_contexts(results.table("evaluate/contexts")),
             model.explain_sliding(val_loss, metrics["logprob"]["calibration"], stride),

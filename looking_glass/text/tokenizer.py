@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import tiktoken
 from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 
@@ -81,14 +85,26 @@ class Tokenizer:
         a long run is taken apart where its pattern does: the last character goes with what follows,
         if anything does, and all before is one piece.
         """
-        tokens: list[int] = []
+        parts = [encoding.encode_ordinary(part) for encoding, part in self._parts(text)]
+        return list(itertools.chain.from_iterable(parts))
+
+    def encode_array(self, text: str) -> npt.NDArray[np.uint32]:
+        """Return the tokens of `text` as an array: several threads may ask at once."""
+        parts = [
+            encoding.encode_to_numpy(part, disallowed_special=())
+            for encoding, part in self._parts(text)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _parts(self, text: str) -> Iterator[tuple[tiktoken.Encoding, str]]:
+        """Yield the parts of `text`, each with what encodes it: see `encode`."""
         start = 0
         for run in _LONG_WHITE.finditer(text):
             stop = run.end() - (run.end() < len(text))
-            tokens += self._encoding.encode_ordinary(text[start : run.start()])
-            tokens += self._white.encode_ordinary(text[run.start() : stop])
+            yield self._encoding, text[start : run.start()]
+            yield self._white, text[run.start() : stop]
             start = stop
-        return tokens + self._encoding.encode_ordinary(text[start:])
+        yield self._encoding, text[start:]
 
     @functools.cached_property
     def _white(self) -> tiktoken.Encoding:

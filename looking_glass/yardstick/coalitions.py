@@ -23,9 +23,8 @@ import torch
 from torch import Tensor
 
 from looking_glass.attention.interventions import Span
+from looking_glass.gpt.loss import target_log_probs
 from looking_glass.gpt.model import GPT
-
-ROWS = 1024  # of the output layer worked on at once: their logits stay in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ def removed_values(model: GPT, context: Tensor, words: Sequence[Span], target: i
         keep_own=False,
     )
     last = torch.cat([without[:, -1], hidden[:, -1]])  # (2^n, C): the last word's bit is highest
-    return log_probability(model, last, target)
+    return _log_probs(model, last, target)
 
 
 @torch.no_grad()
@@ -78,7 +77,12 @@ def replaced_values(
         rows = both[:, start:stop].repeat_interleave(2**index, dim=0)
         hidden, heads = _pass(model, rows, start, seen, keep_own=True, absent=False)
         seen.append(heads)
-    return log_probability(model, hidden[:, -1], target)
+    return _log_probs(model, hidden[:, -1], target)
+
+
+def _log_probs(model: GPT, hidden: Tensor, target: int) -> Tensor:
+    targets = torch.full((len(hidden),), target, device=hidden.device)
+    return target_log_probs(hidden, model.lm_head.weight, targets)
 
 
 def _pass(
@@ -141,22 +145,3 @@ def _scores(query: Tensor, word: Heads) -> Tensor:
     if word.can_be_absent:  # the next bit of a row's number is that of its group
         scores[0::2] = -math.inf
     return scores.reshape(R, nh, t, -1)
-
-
-def log_probability(model: GPT, hidden: Tensor, target: int) -> Tensor:
-    """Return log p(target) for the last LayerNorm's outputs (N, C): (N,), float64.
-
-    It is -log Σ exp(l - l_target) over all logits l, some rows of the output layer at a time. A
-    target that is so improbable that float32 cannot hold the sum is worked out with each row's
-    largest logit taken off first.
-    """
-    weight = model.lm_head.weight
-    logit = hidden @ weight[target]  # (N,)
-    total = torch.zeros(len(hidden), dtype=torch.float64, device=hidden.device)
-    for some in torch.split(weight, ROWS):
-        # In place: a fresh tensor for each step would cost as much time as the exponential.
-        total += torch.addmm(-logit[:, None], hidden, some.T).exp_().sum(dim=1).double()
-    found = -total.log()
-    if bool(found.isfinite().all()):
-        return found
-    return (hidden @ weight.T).double().log_softmax(dim=1)[:, target]

@@ -12,9 +12,8 @@ from looking_glass.gpt.evaluation import (
     context_table,
     losses_without,
     part_table,
-    token_losses,
 )
-from looking_glass.gpt.loss import mean_loss
+from looking_glass.gpt.loss import mean_loss, token_losses
 from tests.helpers.models import make_model
 
 TEXT = np.random.default_rng(1).integers(0, 97, 60).astype(np.uint16)

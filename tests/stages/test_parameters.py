@@ -23,7 +23,7 @@ from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.pipeline.errors import InputError
 from looking_glass.pipeline.params import SECTIONS, Section, load_section
 from looking_glass.report.params import ReportParams
-from looking_glass.text.corpus import EncodeParams
+from looking_glass.text.params import EncodeParams
 from looking_glass.text.sources import DownloadParams
 from looking_glass.training.params import TrainParams
 from tests.helpers.project import ROOT

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import os
 import socket
 import sys
 import tarfile
+import tempfile
 import threading
 import types
 import zipfile
@@ -18,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text import sources
+from looking_glass.text import fetching, sources
 from looking_glass.text.fetching import fetch_all
 
 BOOK = "\ufeffAlice was beginning to get very tired.\r\n".encode()
@@ -117,7 +119,13 @@ def url(address: str, content: bytes | None = BOOK) -> sources.UrlSource:
 
 
 def fetch(source: sources.Source) -> bytes:
-    return fetch_all({"book.txt": source})["book.txt"]
+    return fetched({"book.txt": source})["book.txt"]
+
+
+def fetched(wanted: dict[str, sources.Source]) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as directory:
+        fetch_all(wanted, Path(directory))
+        return {name: (Path(directory) / name).read_bytes() for name in wanted}
 
 
 def refusal(source: sources.Source) -> str:
@@ -141,11 +149,11 @@ def test_a_wheel_that_two_files_lie_in_is_downloaded_once(server: Server) -> Non
         "first": package(archive, "a", BOOK, name),
         "second": package(archive, "b", OTHER, name),
     }
-    assert fetch_all(wanted) == {"first": BOOK, "second": OTHER}
+    assert fetched(wanted) == {"first": BOOK, "second": OTHER}
     assert server.asked == ["/simple/book/", f"/files/{name}"]
     wanted["second"] = wanted["second"].model_copy(update={"filename_sha256": "0" * 64})
     with pytest.raises(InputError, match=f"{name}: required sha256 0000"):
-        fetch_all(wanted)
+        fetched(wanted)
 
 
 def test_an_archive_that_is_not_the_pinned_one_is_refused(server: Server) -> None:
@@ -317,3 +325,23 @@ def test_what_kagglehub_raises_is_told(kagglehub: Callable[[Callable[..., str]],
 
     kagglehub(dataset_download)
     assert refusal(KAGGLE) == "Kaggle's owner/alice/alice.txt: 403: log in first"
+
+
+def test_an_address_that_never_ends_is_left(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.serve("/book.txt", BOOK)
+    monkeypatch.setattr(fetching, "LARGEST", len(BOOK) - 1)
+    assert f"at most {len(BOOK) - 1} bytes are required" in refusal(
+        url(f"{server.address}/book.txt")
+    )
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "a_folder", "a_fifo", "nul\0"])
+def test_what_is_no_file_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_folder").mkdir()
+    os.mkfifo(tmp_path / "a_fifo")
+    assert "correct the path" in refusal(sources.LocalSource(path=Path(path)))

@@ -221,12 +221,13 @@ def test_long_white_space_has_the_tokens_that_tiktoken_gives_it(
 ) -> None:
     text = before + "".join(white * (n // len(white) + 1) + word for white, n, word in parts)
     assert tokenizer.encode(text) == published.encode_ordinary(text)
+    assert tokenizer.encode_array(text).tolist() == tokenizer.encode(text)
 
 
 @pytest.mark.parametrize("run", [" ", "\n", "a", "="])
 def test_a_run_of_millions_of_one_character_is_encoded(tokenizer: Tokenizer, run: str) -> None:
     text = "x" + run * 2_000_000 + "y"
-    tokens = tokenizer.encode(text)
+    tokens = tokenizer.encode_array(text).tolist()
     assert tokenizer.n_bytes(tokens) == len(text)
     assert tokenizer.decode(tokens) == text
     # By tiktoken's own tokens of a shorter run: both ends, and the period in between.

@@ -10,8 +10,6 @@ from looking_glass.attention.choices import choose
 from looking_glass.attention.interventions import knock_outs
 from looking_glass.gpt.model import GPT
 from looking_glass.yardstick.coalitions import (
-    ROWS,
-    log_probability,
     removed_values,
     replaced_values,
 )
@@ -96,18 +94,3 @@ def test_one_word_left_out_is_its_knock_out_from_every_row() -> None:
     knocked = knock_outs(model, choices, range(3), sources=words, every_row=True)[0]
     assert torch.allclose(left_out_one(values).float(), knocked, atol=1e-5)
     assert knocked.abs().max() > 1e-2
-
-
-def test_the_log_probability_is_that_of_all_tokens() -> None:
-    model = make_model(vocab_size=2 * ROWS + 7)
-    hidden = 3 * torch.randn(50, 8)
-    expected = model.lm_head(hidden).double().log_softmax(dim=-1)
-    for target in (0, ROWS, 2 * ROWS + 6):
-        found = log_probability(model, hidden, target)
-        assert torch.allclose(found, expected[:, target], atol=1e-5)
-    # So improbable that float32 cannot hold how much less: still a number.
-    hidden = hidden * 100
-    expected = model.lm_head(hidden).double().log_softmax(dim=-1)
-    least = int(expected[0].argmin())
-    assert float(expected[0, least]) < -200
-    assert torch.allclose(log_probability(model, hidden, least), expected[:, least], rtol=1e-5)
