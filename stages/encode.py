@@ -7,6 +7,7 @@ from pathlib import Path
 from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
+from looking_glass.text.corpus import check_parts
 from looking_glass.text.frequencies import rank_frequency, unseen_rate
 from looking_glass.text.params import EncodeParams
 from looking_glass.text.run import encode_book
@@ -23,6 +24,7 @@ def main() -> None:
     tokenizer = Tokenizer(VOCAB, MERGES)
     with whole_directory(TOKENS) as directory:
         book = encode_book(BOOK, tokenizer, params, directory)
+        check_parts(int(book.train.sum()), int(book.val.sum()), params.validation_fraction)
     for row in book.told.itertuples():
         print(f"{'warning: ' if row.kind == 'warning' else ''}{row.what}: {row.text}")
 

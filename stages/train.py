@@ -41,7 +41,7 @@ def main() -> None:
         token_bytes = Tokenizer(VOCAB, MERGES).token_bytes()
         run = begin(shape, params, corpus, token_bytes, processes, device)
         scratch = Scratch(SCRATCH, fingerprint((compute, shape, params), files, processes.size))
-        if state := processes.share(scratch.load() if processes.first else None):
+        if state := processes.share(scratch.load(run.state()) if processes.first else None):
             run.load(state)
         history = train_in_sight(run, scratch)
     if processes.first:

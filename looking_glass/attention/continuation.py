@@ -8,11 +8,12 @@ import torch
 
 from looking_glass.gpt.generation import generate_greedy
 from looking_glass.gpt.model import GPT
-from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.errors import InputError, shorten
 from looking_glass.text.tokenizer import Tokenizer, Word
 
 N_PROMPT_WORDS = 10
 N_NEW_WORDS = 2
+REPEATED, KINDS = 8, 2  # so many tokens of so few kinds are no text of a trained model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +40,13 @@ def continue_prompt(model: GPT, tokenizer: Tokenizer, prompt: str) -> Continuati
 
     A word is complete when the next one has begun. Where the model first adds to the prompt's last
     word (a comma, say), that belongs to the tenth word. Raises `InputError` unless the prompt has
-    ten words and two more fit in the block.
+    ten words and two more fit in the block, or when it only repeats itself.
     """
     n_words = len(prompt.split())
     if n_words != N_PROMPT_WORDS:
         raise InputError(
             f"attention.prompts: exactly {N_PROMPT_WORDS} words are required, so that the 11th is "
-            f"the model's; got {n_words} in {prompt!r}: add or remove some"
+            f"the model's; got {n_words} in {shorten(repr(prompt))}: add or remove some"
         )
     block_size = model.config.block_size
     prompt_tokens = tokenizer.encode(prompt.rstrip())
@@ -58,11 +59,24 @@ def continue_prompt(model: GPT, tokenizer: Tokenizer, prompt: str) -> Continuati
             words = words[: N_PROMPT_WORDS + N_NEW_WORDS]
             predicting = words[N_PROMPT_WORDS].start - 1
             return Continuation(tokens=tokens[: words[-1].stop], words=words, predicting=predicting)
+        _check_variety(tokenizer, tokens[len(prompt_tokens) :], prompt)
     raise InputError(
         f"attention.prompts: the model must write {N_NEW_WORDS} whole words after the "
-        f"{len(prompt_tokens)} tokens of {prompt!r} within a block of {block_size}; it did not: "
-        "choose another prompt or a larger model.block_size"
+        f"{len(prompt_tokens)} tokens of {shorten(repr(prompt))} within a block of {block_size}; "
+        "it did not: choose another prompt or a larger model.block_size"
     )
+
+
+def _check_variety(tokenizer: Tokenizer, new: list[int], prompt: str) -> None:
+    """Raise `InputError` when the model wrote two kinds of tokens at most: it is hardly trained."""
+    kinds = len(set(new))
+    if len(new) >= REPEATED and kinds <= KINDS:
+        raise InputError(
+            f"attention.prompts: the model must write {N_NEW_WORDS} whole words after "
+            f"{shorten(repr(prompt))}; it repeats {shorten(repr(tokenizer.decode(new)), 40)}, "
+            f"{kinds} different among {len(new)} tokens: it has learned too little, train longer "
+            "(train.steps)"
+        )
 
 
 def continuation_of(tokenizer: Tokenizer, tokens: list[int]) -> Continuation:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from looking_glass.pipeline.errors import InputError
-from looking_glass.pipeline.params import Section
+from looking_glass.pipeline.params import Section, Seed
 
 BlockName = Literal["first", "last"]
 
@@ -17,9 +17,10 @@ class AttentionParams(Section):
 
     prompts: tuple[str, ...] = Field(min_length=1)
     blocks: tuple[BlockName, ...]
-    contexts: int = Field(ge=2)  # of the held-out text, over which explanations are judged
+    # Of the held-out text, over which explanations are judged.
+    contexts: int = Field(ge=2, le=10_000)
     context_words: int = Field(ge=2, le=12)  # of each: all 2^n sets of them are tried
-    seed: int = Field(ge=0)
+    seed: Seed
 
     @field_validator("blocks")
     @classmethod

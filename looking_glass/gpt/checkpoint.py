@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from looking_glass.gpt.checkpoint_config import CONFIG_FILE, read_config
 from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.model import GPT
-from looking_glass.pipeline.artifacts import read_json, write_json, write_tensors
-from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.artifacts import write_json, write_tensors
+from looking_glass.pipeline.errors import InputError, shorten
 
 WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
 VOCAB_FILE = "vocab.json"
 MERGES_FILE = "merges.txt"
 # Causal masks, which minGPT and OpenAI's own files keep among the weights: names that are exactly
@@ -27,48 +26,7 @@ MERGES_FILE = "merges.txt"
 _MASKS = (".attn.bias", ".attn.masked_bias")
 # GPT-2's Conv1D keeps these matrices as (in, out); nn.Linear keeps them as (out, in).
 _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
-
-
-# What decides the function that a GPT-2 computes, and the only value that this class computes.
-EXPECTED = {
-    "model_type": "gpt2",
-    "activation_function": "gelu_new",
-    "layer_norm_epsilon": 1e-5,
-    "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
-    "add_cross_attention": False,
-    "is_decoder": False,
-    "is_encoder_decoder": False,
-    "pruned_heads": {},
-    "tie_encoder_decoder": False,
-}
-# Fields that are read, and those that change nothing about the logits: training's, a head's that is
-# not here, how text is written, and which library wrote the file.
-KNOWN = {
-    *("vocab_size", "n_positions", "n_ctx", "n_layer", "n_head", "n_embd", "n_inner"),
-    *("tie_word_embeddings", "reorder_and_upcast_attn", "use_cache"),
-    *("attn_pdrop", "embd_pdrop", "resid_pdrop", "initializer_range", "gradient_checkpointing"),
-    *("architectures", "dtype", "torch_dtype", "transformers_version", "name"),
-    *("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "task_specific_params"),
-    *("summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels"),
-    *("summary_first_dropout", "finetuning_task", "id2label", "label2id", "num_labels"),
-    *("problem_type", "output_attentions", "output_hidden_states", "return_dict", "prefix"),
-    *("chunk_size_feed_forward", "cross_attention_hidden_size", "decoder_start_token_id"),
-    *(
-        "tokenizer_class",
-        "torchscript",
-        "use_bfloat16",
-        "tf_legacy_loss",
-        "keys_to_ignore_at_inference",
-    ),
-    # How text is drawn, which older versions keep here.
-    *("bad_words_ids", "begin_suppress_tokens", "diversity_penalty", "do_sample", "early_stopping"),
-    *("encoder_no_repeat_ngram_size", "exponential_decay_length_penalty", "forced_bos_token_id"),
-    *("forced_eos_token_id", "length_penalty", "max_length", "min_length", "no_repeat_ngram_size"),
-    *("num_beam_groups", "num_beams", "num_return_sequences", "output_scores"),
-    *("remove_invalid_values", "repetition_penalty", "return_dict_in_generate"),
-    *("suppress_tokens", "temperature", "top_k", "top_p", "typical_p"),
-}
+_REAL = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def weights_sha256(model: nn.Module) -> str:
@@ -130,62 +88,79 @@ def _huggingface_config(config: GPTConfig) -> dict[str, Any]:
 def load_checkpoint(directory: Path, device: torch.device | None = None) -> GPT:
     """Return the model in a Hugging Face GPT-2 directory, in eval mode, its weights frozen.
 
-    Raises `InputError` when there is none, or it is not a GPT-2 that this class can express.
+    Raises `InputError`, naming file and field or tensor, when there is none, it is damaged, or not
+    a GPT-2 that this class can express.
     """
-    config = _read_config(directory)
-    try:
-        weights = load_file(directory / WEIGHTS_FILE)  # by torch: NumPy has no bfloat16
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{directory / WEIGHTS_FILE} cannot be read: {error}") from None
-    state: dict[str, Tensor] = {}
-    for name, weight in weights.items():
-        # GPT-2 as OpenAI published it has no prefix, and its causal masks among the weights.
-        key = name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
-        if not key.endswith(_MASKS):
-            tensor = weight.float()
-            state[key] = tensor.t().contiguous() if key.endswith(_TRANSPOSED) else tensor
-    if config.tie_weights:
-        state["lm_head.weight"] = state["transformer.wte.weight"]
+    config = read_config(directory / CONFIG_FILE)
+    path = directory / WEIGHTS_FILE
+    state = _by_our_names(path, _read_weights(path))
+    if config.tie_weights and "transformer.wte.weight" in state:
+        own = state.setdefault("lm_head.weight", state["transformer.wte.weight"])
+        if not torch.equal(own, state["transformer.wte.weight"]):
+            raise InputError(
+                f"{path}: lm_head.weight must be wte.weight where {CONFIG_FILE} says "
+                "tie_word_embeddings, it differs: write false there if the output layer is another"
+            )
+    with torch.device("meta"):  # its names and shapes alone
+        check_fits(path, state, GPT(config).state_dict())
     model = GPT(config)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise InputError(f"{directory}: weights do not fit {CONFIG_FILE}: {error}") from None
+    model.load_state_dict(state)
     model.requires_grad_(False)
     return model.eval().to(device or torch.device("cpu"))
 
 
-def _read_config(directory: Path) -> GPTConfig:
-    path = directory / CONFIG_FILE
+def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
-        raw = read_json(path)
-    except FileNotFoundError:
+        return load_file(path)  # by torch: NumPy has no bfloat16
+    except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
-            f"{path}: a GPT-2 checkpoint is required, there is none: run dvc repro train"
+            f"{path} cannot be read: {shorten(str(error), 160)}: run dvc repro -f -s train, or "
+            "save the model again"
         ) from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from None
-    for key, value in EXPECTED.items():
-        if raw.get(key, value) != value:
+
+
+def _by_our_names(path: Path, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights in float32, by GPT-2's full names, matrices as nn.Linear keeps them."""
+    state: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        # GPT-2 as OpenAI published it has no prefix, and its causal masks among the weights.
+        key = name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
+        if key.endswith(_MASKS):
+            continue
+        if key in state:
+            raise InputError(f"{path}: {key} is required once, it comes with and without prefix")
+        if weight.dtype not in _REAL:
             raise InputError(
-                f"{path}: {key} must be {value!r}, got {raw[key]!r}: another function than GPT-2's"
+                f"{path}: {name} must be of real numbers of 16, 32 or 64 bits, got "
+                f"{str(weight.dtype).removeprefix('torch.')}: convert the weights to float32"
             )
-    if raw.get("n_inner") not in (None, 4 * raw.get("n_embd", 0)):
-        raise InputError(f"{path}: n_inner must be 4 times n_embd, got {raw['n_inner']!r}")
-    public = {key for key in raw if not key.startswith("_")}
-    if unknown := sorted(public - set(EXPECTED) - KNOWN):
-        raise InputError(
-            f"{path}: '{unknown[0]}' is no field that this GPT-2 knows, and it may change what the "
-            "model computes: remove it if it does not"
-        )
-    shape = ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd")
-    if missing := [key for key in shape if key not in raw]:
-        raise InputError(f"{path}: {missing[0]} is required, there is none: not a GPT-2")
-    return GPTConfig(
-        vocab_size=raw["vocab_size"],
-        block_size=raw["n_positions"],
-        n_layer=raw["n_layer"],
-        n_head=raw["n_head"],
-        n_embd=raw["n_embd"],
-        tie_weights=raw.get("tie_word_embeddings", True),
-    )
+        if not torch.isfinite(weight).all():
+            raise InputError(
+                f"{path}: {name} must hold finite numbers, got NaN or infinity: the run that made "
+                "it diverged, or the file is damaged"
+            )
+        tensor = weight.float()
+        turned = tensor.ndim == 2 and key.endswith(_TRANSPOSED)
+        state[key] = tensor.t().contiguous() if turned else tensor
+    return state
+
+
+def check_fits(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Raise `InputError`, naming the first tensor that is missing, of another shape, or unknown."""
+    problem = ""
+    for name, tensor in expected.items():
+        turned = name.endswith(_TRANSPOSED)
+        shapes = [list(t.shape) for t in (tensor, state[name])] if name in state else []
+        if not shapes:
+            problem = f"{name} is missing"
+        elif shapes[0] != shapes[1]:
+            # As they stand in the file, where these matrices are the other way round.
+            wanted, found = (s[::-1] if turned and len(s) == 2 else s for s in shapes)
+            problem = f"{name} must be of shape {wanted}, got {found}"
+        if problem:
+            break
+    else:
+        if unknown := sorted(set(state) - set(expected)):
+            problem = f"{shorten(unknown[0])} is none of its tensors"
+    if problem:
+        raise InputError(f"{path}: weights do not fit {CONFIG_FILE}: {problem}")

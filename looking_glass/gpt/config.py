@@ -7,7 +7,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from looking_glass.pipeline.params import Section
+from looking_glass.pipeline.params import Section, wrong
+
+# Of any model that one machine trains; what is above is a slip, and would fill its memory.
+MOST_LAYERS, WIDEST = 1000, 65_536
 
 
 class ModelParams(Section):
@@ -15,10 +18,10 @@ class ModelParams(Section):
 
     implementation: Literal["builtin", "mingpt"]
     init: str = Field(min_length=1)  # "positions", "scratch", or a directory with a GPT-2
-    n_layer: int = Field(ge=1)
-    n_head: int = Field(ge=1)
-    n_embd: int = Field(ge=1)
-    block_size: int = Field(ge=2)
+    n_layer: int = Field(ge=1, le=MOST_LAYERS)
+    n_head: int = Field(ge=1, le=WIDEST)
+    n_embd: int = Field(ge=1, le=WIDEST)
+    block_size: int = Field(ge=2, le=WIDEST)
     dropout: float = Field(ge=0, lt=1)
     attention_dropout: float = Field(ge=0, lt=1)
     tie_weights: bool
@@ -26,9 +29,10 @@ class ModelParams(Section):
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> ModelParams:
         if self.n_embd % self.n_head:
-            raise ValueError(
+            raise wrong(
+                "n_embd",
                 "n_embd must be divisible by n_head, "
-                f"got n_embd {self.n_embd} and n_head {self.n_head}"
+                f"got n_embd {self.n_embd} and n_head {self.n_head}",
             )
         return self
 

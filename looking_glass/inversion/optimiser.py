@@ -15,6 +15,7 @@ from looking_glass.gpt.model import GPT
 from looking_glass.inversion.params import ReadingParams
 from looking_glass.inversion.readings import target_hidden
 from looking_glass.inversion.shortlist import Shortlist
+from looking_glass.pipeline.errors import InputError
 
 CHECK_EVERY = 20  # steps
 
@@ -76,7 +77,8 @@ def invert(
 
     Adam with a rate that falls to zero along a cosine. It goes on past the first exact match. Every
     `CHECK_EVERY` steps, and at the end, the whole vocabulary is computed; in between only its
-    `Shortlist`, three quarters of the work being the output layer.
+    `Shortlist`, three quarters of the work being the output layer. Raises `InputError` when a
+    state is no number any more.
     """
     drawn = vectors.detach().cpu()
     vectors = vectors.detach().clone().requires_grad_(True)
@@ -87,6 +89,7 @@ def invert(
     for step in range(params.steps):
         hidden = target_hidden(model, vectors, target, parallel=parallel)  # (B, n, C)
         if step == checks[len(found)]:
+            _check_finite(hidden, step, parallel=parallel)
             found.append(Shortlist(model, hidden.detach(), target))
         optimizer.zero_grad(set_to_none=True)
         found[-1].losses(hidden).mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
@@ -95,6 +98,7 @@ def invert(
         on_step()
     with torch.no_grad():
         hidden = target_hidden(model, vectors, target, parallel=parallel)
+    _check_finite(hidden, params.steps, parallel=parallel)
     found.append(Shortlist(model, hidden, target))
     return Inversion(
         vectors=vectors.detach().cpu(),
@@ -104,3 +108,12 @@ def invert(
         largest=torch.stack([shortlist.largest.cpu() for shortlist in found]),
         first=torch.stack([shortlist.first.cpu() for shortlist in found]),
     )
+
+
+def _check_finite(hidden: Tensor, step: int, *, parallel: bool) -> None:
+    if not torch.isfinite(hidden).all():
+        key = "parallel" if parallel else "prefix"
+        raise InputError(
+            f"invert.{key}.learning_rate: the model's states must stay numbers, they are not after "
+            f"{step} steps: lower it or invert.init_noise"
+        )

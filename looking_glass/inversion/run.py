@@ -192,13 +192,20 @@ def reply_table(
             {
                 "reading": reading.name,
                 "source": source,
-                "tokens": tokenizer.decode(tokens.tolist()),
+                **fed(tokenizer, tokens.tolist()),
                 "said": tokenizer.decode(reply.said[0].tolist()),
                 "correct": int(reply.correct.sum()),
                 "loss": -float(reply.log_probs.mean()),
             }
         )
     return pd.DataFrame(rows)
+
+
+def fed(tokenizer: Tokenizer, tokens: list[int]) -> dict[str, Any]:
+    """Return the text of tokens, their ids, and whether that text is read as just these."""
+    text = tokenizer.decode(tokens)
+    ids = " ".join(map(str, tokens))
+    return {"fed": text, "ids": ids, "read_as_such": int(tokenizer.encode(text) == tokens)}
 
 
 def ceiling_of(model: GPT, sentence: Inverted) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from looking_glass.gpt.sampling import Sampling
-from looking_glass.pipeline.params import Section
+from looking_glass.pipeline.params import Section, Seed
 
 Made = Literal["sampled", "greedy", "shuffled", "held_out"]
 
@@ -16,15 +16,16 @@ class LogprobParams(Section):
     """Section `logprob`."""
 
     prompt: str
-    seed: int = Field(ge=0)
-    temperature: float = Field(gt=0)
-    top_k: int | None = Field(ge=1)
-    top_p: float | None = Field(gt=0, le=1)
-    max_tokens: int = Field(ge=1)  # of a sampled sentence
-    samples: int = Field(ge=2)
+    seed: Seed
+    # Logits divided by less overflow float32's exponent; by more, all tokens are as probable.
+    temperature: float = Field(ge=0.01, le=100)
+    top_k: int | None = Field(ge=1, le=65_536)
+    top_p: float | None = Field(ge=1e-6, le=1)
+    max_tokens: int = Field(ge=1, le=65_536)  # of a sampled sentence
+    samples: int = Field(ge=2, le=1_000_000)
     compare: tuple[Made, ...]
     sentences: tuple[str, ...]
-    stride: int = Field(ge=1)  # of the window over what the block cannot hold
+    stride: int = Field(ge=1, le=65_536)  # of the window over what the block cannot hold
     bins: int = Field(ge=1, le=100)  # of the reliability diagram
 
     @property

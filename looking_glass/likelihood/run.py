@@ -32,6 +32,7 @@ from looking_glass.likelihood.sentences import (
     users_sentences,
 )
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
+from looking_glass.pipeline.errors import InputError
 from looking_glass.pipeline.statistics import grouped_error
 from looking_glass.text.corpus import Corpus, Tokens
 from looking_glass.text.sample import MOST, Runs, n_tokens, sample_runs
@@ -52,10 +53,20 @@ class Likelihoods:
     sentence: str  # the first one sampled
 
 
+def check_top_k(params: LogprobParams, vocab_size: int) -> None:
+    """Raise `InputError` when more tokens are to be kept than there are."""
+    if params.top_k is not None and params.top_k > vocab_size:
+        raise InputError(
+            f"logprob.top_k: at most the vocabulary, {vocab_size} tokens, is required, got "
+            f"{params.top_k}: lower it, or write null for all"
+        )
+
+
 def sample_and_score(
     model: GPT, tokenizer: Tokenizer, corpus: Corpus, params: LogprobParams, compute: ComputeParams
 ) -> Likelihoods:
     """Sample sentences; score the first, those it is compared with, and the held-out text."""
+    check_top_k(params, model.config.vocab_size)
     begins_word = word_starters(tokenizer.token_bytes())
     prompt = prompt_tokens(tokenizer, params, model.config.block_size)
     yours = users_sentences(tokenizer, params)

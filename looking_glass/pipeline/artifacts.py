@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,24 +18,33 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from looking_glass.pipeline.errors import InputError, shorten
+
 # Digits kept in JSON and CSV: enough for every reader, and no noise in `dvc metrics diff`.
 SIGNIFICANT_DIGITS = 6
 # Columns that hold pieces of text in any table that has them.
 TEXTS = [
     *("text", "said", "removed", "top_word", "next", "context"),
-    *("nearest_row", "nearest_1", "nearest_2", "nearest_3"),
+    *("nearest_row", "nearest_1", "nearest_2", "nearest_3", "drawn_nearest"),
+    *("fed", "ids", "settings"),
 ]
+# What to do about an artifact that is not as a stage wrote it.
+AGAIN = "make it again with dvc repro -f and the stage that writes it"
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; move it onto `path` only if no exception came."""
+    """Yield a path beside `path` to write to; move it onto `path` only if no exception came.
+
+    An `OSError` on the way is raised as one that names `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     partial = Path(name)
     try:
-        yield partial
+        with _named(path, partial):
+            yield partial
         partial.chmod(0o644)
         partial.replace(path)
     finally:
@@ -42,17 +53,33 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty directory beside `path`; it replaces `path` only if no exception came."""
+    """Yield an empty directory beside `path`; it replaces `path` only if no exception came.
+
+    An `OSError` on the way is raised as one that names `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        yield partial
+        with _named(path, partial):
+            yield partial
         partial.chmod(0o755)
         if path.exists():
             shutil.rmtree(path)
         partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _named(path: Path, partial: Path) -> Iterator[None]:
+    """Give an `OSError` about `partial` the path that its reader knows; a failed write has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(str(partial)):
+            raise
+        told = error.strerror or str(error)
+        raise OSError(error.errno or errno.EIO, told, str(path)) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -76,8 +103,13 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in `path`."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """Return the JSON object in `path`; raise `InputError` when it is damaged."""
+    try:
+        content = json.loads(path.read_bytes().decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or nested without end
+        raise InputError(f"{path}: not valid JSON ({shorten(str(error))}): {AGAIN}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: an object is required, got {shorten(repr(content))}: {AGAIN}")
     return content
 
 
@@ -90,16 +122,22 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 def read_csv(path: Path) -> pd.DataFrame:
     """Return the table in `path`; its columns of `TEXTS` hold text, whatever that looks like.
 
-    A cell `NA` may be a word, `12` too, and an empty one a text of nothing.
+    A cell `NA` may be a word, `12` too, and an empty one a text of nothing. Raises `InputError`
+    when the file is damaged.
     """
-    table = pd.read_csv(
-        path,
-        keep_default_na=False,
-        na_values=[""],
-        lineterminator="\n",
-        skip_blank_lines=False,
-        dtype=dict.fromkeys(TEXTS, str),
-    )
+    try:
+        table = pd.read_csv(
+            path,
+            keep_default_na=False,
+            na_values=[""],
+            lineterminator="\n",
+            skip_blank_lines=False,
+            dtype=dict.fromkeys(TEXTS, str),
+        )
+    except ValueError as error:  # which pandas' own errors and UnicodeDecodeError are
+        raise InputError(f"{path}: no table ({shorten(str(error))}): {AGAIN}") from None
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InputError(f"{path}: no table (a row is longer than the first): {AGAIN}")
     texts = table.columns.intersection(TEXTS)
     return table.assign(**{name: table[name].fillna("") for name in texts})
 
@@ -109,15 +147,26 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray[Any, Any]]) -> None:
     contiguous = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     with whole_file(path) as partial:
         # One metadata entry: with two or more their order, and so the bytes, would vary.
-        save_file(contiguous, partial, metadata={"format": "pt"})
+        try:
+            save_file(contiguous, partial, metadata={"format": "pt"})
+        except SafetensorError as error:  # what the disk refused, as that library puts it
+            raise _as_os_error(error) from None
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the arrays in a safetensors file by name; raise `ValueError` when it is none."""
+    """Return the arrays in a safetensors file by name; raise `InputError` when it is none."""
     try:
         return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"not a safetensors file: {error}") from None
+    except (SafetensorError, ValueError) as error:  # an empty file cannot be mapped
+        message = f"not a safetensors file ({shorten(str(error))})"
+        raise InputError(f"{path}: {message}: {AGAIN}") from None
+
+
+def _as_os_error(error: SafetensorError) -> OSError:
+    """Return the system's error that safetensors tells in words: `... (os error 28)`."""
+    found = re.search(r"os error (\d+)", str(error))
+    number = int(found[1]) if found else errno.EIO
+    return OSError(number, os.strerror(number))
 
 
 def _rounded(value: Any) -> Any:

@@ -22,7 +22,7 @@ class ComputeParams(Section):
     """Section `compute`, shared by every stage that runs the model."""
 
     device: Literal["auto", "cpu", "cuda", "mps"]
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, le=1024)  # OpenMP ends the process where it cannot start them
 
 
 def prepare(params: ComputeParams) -> torch.device:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
 
-from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.errors import InputError, shorten
 from looking_glass.pipeline.yaml_reader import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
@@ -23,6 +27,19 @@ SECTIONS = (
     "logprob",
     "report",
 )
+# PyTorch takes seeds below 2^64; the room above is for those that are made by adding to this one.
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+# A learning rate below is no step in float32, one above no step of descent.
+Rate = Annotated[float, Field(ge=1e-12, le=100)]
+# No text: half of a pair that stands for one character, and what ends a path or a string in C.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
+
+
+def wrong(key: str, reason: str) -> PydanticCustomError:
+    """Return the error of a check between keys: it is told as one of `key`, its dotted name."""
+    return PydanticCustomError("between_keys", "{reason}", {"key": key, "reason": reason})
 
 
 class Section(BaseModel):
@@ -33,21 +50,24 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    @model_validator(mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_for_a_number(cls, values: Any) -> Any:
-        """Refuse `yes` where a number belongs: Python would take it for 1."""
-        for key, value in values.items() if isinstance(values, dict) else ():
-            field = cls.model_fields.get(str(key))
-            if isinstance(value, bool) and field is not None and _is_number(field.annotation):
-                raise ValueError(f"{key} must be a number, got {str(value).lower()}")
-        return values
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse `true` where a number belongs, which Python takes for 1, and what is no text."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        for one in value if isinstance(value, list) else (value,):
+            if isinstance(one, bool) and bool not in kinds and kinds & {int, float}:
+                raise ValueError(f"{info.field_name} must be a number, got {str(one).lower()}")
+            if isinstance(one, str) and (found := _NO_TEXT.search(one)):
+                code = f"U+{ord(found[0]):04X}"
+                raise ValueError(f"text without NUL and halves of characters is required: {code}")
+        return value
 
 
-def _is_number(annotation: Any) -> bool:
-    """Return whether a field holds a number, or a number or nothing."""
-    kinds = set(get_args(annotation)) or {annotation}
-    return kinds <= {int, float, type(None)}
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the types that an annotation is made of: `tuple[int, ...] | None` of int and None."""
+    inner = get_args(annotation)
+    return set().union(*map(_kinds, inner)) if inner else {annotation}
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -63,7 +83,7 @@ def load_section(cls: type[SectionT], name: str, path: Path = PARAMS_FILE) -> Se
     if not isinstance(sections.get(name), dict):
         raise InputError(
             f"{path}: section '{name}' must be a mapping of keys to values, "
-            f"got {sections.get(name)!r}"
+            f"got {_shown(sections.get(name))}"
         )
     try:
         return cls.model_validate(sections[name])
@@ -71,13 +91,17 @@ def load_section(cls: type[SectionT], name: str, path: Path = PARAMS_FILE) -> Se
         raise InputError(f"{path}: {_first_problem(error, name, cls)}") from None
 
 
+def _shown(value: Any) -> str:
+    return shorten(_SHORT.repr(value), 160)
+
+
 def load_all(path: Path = PARAMS_FILE) -> dict[str, Any]:
     """Return every section as it is written, unvalidated but for the sections' names."""
     sections = _read_mapping(path)
     if unknown := sorted(set(map(str, sections)) - set(SECTIONS)):
         raise InputError(
-            f"{path}: unknown section '{unknown[0]}'; the sections are {', '.join(SECTIONS)}: "
-            "correct or remove it"
+            f"{path}: unknown section '{shorten(unknown[0])}'; the sections are "
+            f"{', '.join(SECTIONS)}: correct or remove it"
         )
     return sections
 
@@ -98,9 +122,9 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         broken = "" if type(error) is yaml.MarkedYAMLError else "not valid YAML, "
-        raise InputError(f"{path}: {broken}{line}{error.problem}") from None
+        raise InputError(f"{path}: {broken}{line}{shorten(str(error.problem), 200)}") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from None
+        raise InputError(f"{path}: not valid YAML: {shorten(str(error), 200)}") from None
     if not isinstance(loaded, dict):
         raise InputError(
             f"{path}: must be a mapping of sections to keys, got {type(loaded).__name__}"
@@ -112,7 +136,8 @@ def _first_problem(error: ValidationError, section: str, cls: type[Section]) -> 
     """One sentence on the first of pydantic's complaints, and how many more there are."""
     problems = error.errors(include_url=False)
     first = problems[0]
-    key = ".".join([section, *map(str, first["loc"])])
+    among = [first["ctx"]["key"]] if first["type"] == "between_keys" else []
+    key = ".".join([section, *(shorten(str(part)) for part in (*first["loc"], *among))])
     if first["type"] == "extra_forbidden":
         nested = len(first["loc"]) > 1
         known = (
@@ -122,9 +147,9 @@ def _first_problem(error: ValidationError, section: str, cls: type[Section]) -> 
     elif first["type"] == "missing":
         text = f"missing key '{key}': add it"
     else:
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = shorten(first["msg"].removeprefix("Value error, "), 200)
         reason = reason[0].lower() + reason[1:]
-        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        got = "" if isinstance(first["input"], dict) else f", got {_shown(first['input'])}"
         text = f"'{key}': {reason}{got}"
     more = len(problems) - 1
     return text + (f" (and {more} more)" if more else "")

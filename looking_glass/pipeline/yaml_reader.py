@@ -14,6 +14,10 @@ from typing import Any
 
 import yaml
 
+from looking_glass.pipeline.errors import shorten
+
+DEEPEST = 32  # levels of lists and mappings: Python's own stack ends at some hundreds
+DIGITS = 400  # of an integer: the largest float has 309, and Python prints 4,300 at most
 _NULL = "tag:yaml.org,2002:null"
 _BOOL = "tag:yaml.org,2002:bool"
 _INT = "tag:yaml.org,2002:int"
@@ -35,24 +39,33 @@ _CORE = (
 class CoreLoader(yaml.SafeLoader):
     """Reads the core schema of YAML 1.2."""
 
+    _depth = 0
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse anchors, aliases and tags, each with its line."""
+        """Refuse anchors, aliases, tags and nesting without end, each with its line."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         what = None
         if isinstance(event, yaml.AliasEvent):
-            what = f"an alias, *{event.anchor}"
+            what = f"an alias, *{shorten(str(event.anchor))}"
         elif event.anchor:
-            what = f"an anchor, &{event.anchor}"
+            what = f"an anchor, &{shorten(event.anchor)}"
         elif getattr(event, "tag", None):
-            what = f"a tag, {event.tag}"
+            what = f"a tag, {shorten(str(event.tag))}"
         if what:
             raise yaml.MarkedYAMLError(
                 problem=f"plain values are required, got {what}: write the value itself",
                 problem_mark=event.start_mark,
             )
-        return super().compose_node(parent, index)
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem=f"at most {DEEPEST} levels are required, got more: nest it less",
+                problem_mark=event.start_mark,
+            )
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Refuse a key that comes twice: the first value would be lost."""
@@ -65,7 +78,8 @@ class CoreLoader(yaml.SafeLoader):
                 )
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"each key is required once, '{key.value}' comes again: remove one",
+                    problem=f"each key is required once, '{shorten(key.value)}' comes again: "
+                    "remove one",
                     problem_mark=key.start_mark,
                 )
             seen.add(key.value)
@@ -74,13 +88,12 @@ class CoreLoader(yaml.SafeLoader):
     def construct_number(self, node: yaml.ScalarNode) -> int:
         """Return an integer: decimal, 0o17 or 0x1f."""
         text = str(self.construct_scalar(node))
-        try:
-            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-        except ValueError:  # more digits than Python turns into a number
+        if len(text) > DIGITS:
             raise yaml.MarkedYAMLError(
                 problem=f"a number of fewer digits is required, got {len(text)}",
                 problem_mark=node.start_mark,
-            ) from None
+            )
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
 
 for _tag, _pattern, _first in _CORE:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from looking_glass.pipeline.params import Section
 
 HEX = r"^#[0-9a-fA-F]{6}$"
 
 
-class Colors(BaseModel):
+class Colors(Section):
     """What each thing is drawn in, the same on every figure."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     primary: str = Field(pattern=HEX)
     secondary: str = Field(pattern=HEX)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,10 @@ from looking_glass.pipeline.errors import InputError
 # before it. The published pattern; tiktoken's own is the same language, written to run faster.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 END_OF_TEXT = "<|endoftext|>"
+# Unicode's White_Space, which `\s` is in that pattern; Python's has U+001C to U+001F beside it.
+_LONG_WHITE = re.compile(
+    r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]{10000,}"
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ class Tokenizer:
                 f"these two do not belong together ({type(error).__name__}): check download's "
                 "sources"
             ) from None
+        self._ranks = ranks
         self._encoding = tiktoken.Encoding(
             "gpt2",
             pat_str=GPT2_PATTERN,
@@ -71,12 +79,39 @@ class Tokenizer:
         return [*(self._encoding.decode_single_token_bytes(i) for i in range(n)), special]
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of `text`."""
-        return self._encoding.encode_ordinary(text)
+        """Return the tokens of `text`.
+
+        tiktoken looks ahead over white space and gives up after some 900,000 characters of it, so
+        a long run is taken apart where its pattern does: the last character goes with what follows,
+        if anything does, and all before is one piece.
+        """
+        parts = [encoding.encode_ordinary(part) for encoding, part in self._parts(text)]
+        return list(itertools.chain.from_iterable(parts))
 
     def encode_array(self, text: str) -> npt.NDArray[np.uint32]:
         """Return the tokens of `text` as an array: several threads may ask at once."""
-        return self._encoding.encode_to_numpy(text, disallowed_special=())
+        parts = [
+            encoding.encode_to_numpy(part, disallowed_special=())
+            for encoding, part in self._parts(text)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _parts(self, text: str) -> Iterator[tuple[tiktoken.Encoding, str]]:
+        """Yield the parts of `text`, each with what encodes it: see `encode`."""
+        start = 0
+        for run in _LONG_WHITE.finditer(text):
+            stop = run.end() - (run.end() < len(text))
+            yield self._encoding, text[start : run.start()]
+            yield self._white, text[run.start() : stop]
+            start = stop
+        yield self._encoding, text[start:]
+
+    @functools.cached_property
+    def _white(self) -> tiktoken.Encoding:
+        """The same encoder for text that is white space: one piece, whatever follows."""
+        return tiktoken.Encoding(
+            "white", pat_str=r"\s+", mergeable_ranks=self._ranks, special_tokens={}
+        )
 
     def encode_prompt(self, text: str) -> list[int]:
         """Return the tokens of a `text` that is to be continued.

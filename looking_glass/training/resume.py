@@ -2,22 +2,32 @@
 
 DVC deletes a stage's outputs before it runs the stage, so nothing there can be resumed. What is
 saved here is found again only by the fingerprint of everything that the run depends on: a changed
-parameter, text or line of code never goes on from another run.
+parameter, text or line of code never goes on from another run. A state that cannot be read counts
+as none. Of runs that were abandoned the newest few are kept, in case their parameters come back.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import pickle
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from looking_glass.pipeline.artifacts import whole_file
+from looking_glass.pipeline.errors import shorten
 from looking_glass.pipeline.params import Section
+
+ABANDONED = 3  # states of other runs that are kept: each is about four times as large as the model
+_FILE = "state.pt"
+# What `torch.load` raises on an empty file, one of other content, and half of one.
+_UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError)
 
 
 def fingerprint(sections: Sequence[Section], files: Iterable[Path], n_processes: int) -> str:
@@ -48,20 +58,68 @@ class Scratch:
 
     def __init__(self, root: Path, fingerprint: str) -> None:
         self.folder = root / fingerprint
-        self._file = self.folder / "state.pt"
+        self._file = self.folder / _FILE
 
-    def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last; None when there is none."""
+    def load(self, like: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the state that was saved last; None when there is none.
+
+        One that cannot be read, or whose keys or shapes are not those of `like`, is removed and
+        counts as none; a line says so.
+        """
         if not self._file.exists():
             return None
-        state: dict[str, Any] = torch.load(self._file, map_location="cpu", weights_only=True)
-        return state
+        try:
+            state: dict[str, Any] = torch.load(self._file, map_location="cpu", weights_only=True)
+        except _UNREADABLE as error:
+            problem = shorten(" ".join(str(error).split()) or type(error).__name__)
+        else:
+            problem = "" if like is None else _difference(state, like)
+            if not problem:
+                return state
+        print(f"{self._file}: no state to go on from ({problem}): training starts anew")
+        self.clear()
+        return None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Save `state` in place of the one before; a process killed meanwhile leaves that one."""
+        """Save `state` in place of the one before; a process killed meanwhile leaves that one.
+
+        So does a machine that stops: the bytes are on the disk before they bear the name. Raises
+        `OSError` when the disk takes no more.
+        """
         with whole_file(self._file) as partial:
-            torch.save(state, partial)
+            try:
+                torch.save(state, partial)
+            except RuntimeError as error:  # PyTorch's own word for a write that failed
+                raise OSError(errno.ENOSPC, "the state could not be written") from error
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
+        self._forget_abandoned()
 
     def clear(self) -> None:
         """Forget the run: it has finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _forget_abandoned(self) -> None:
+        """Remove the states of other runs, but for the newest."""
+        others = [one for one in self.folder.parent.iterdir() if one.is_dir()]
+        others = sorted((one for one in others if one != self.folder), key=_saved_at)
+        for folder in others[: max(0, len(others) - ABANDONED)]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _saved_at(folder: Path) -> float:
+    file = folder / _FILE
+    return file.stat().st_mtime if file.exists() else 0.0
+
+
+def _difference(state: object, like: Mapping[str, Any]) -> str:
+    """Return how a state is not one of the run that would now give `like`; empty where it is."""
+    if not isinstance(state, dict) or set(state) != set(like):
+        return "it has other keys"
+    learned = state["learned"]
+    if not isinstance(learned, dict) or set(learned) != set(like["learned"]):
+        return "it is of other weights"
+    for name, weight in like["learned"].items():
+        if getattr(learned[name], "shape", None) != weight.shape:
+            return f"{name} has another shape"
+    return ""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from looking_glass.gpt.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load_checkpoint
+from looking_glass.gpt.checkpoint import WEIGHTS_FILE, load_checkpoint
+from looking_glass.gpt.checkpoint_config import CONFIG_FILE
 from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.mingpt import build_mingpt
 from looking_glass.gpt.model import GPT

@@ -45,6 +45,15 @@ def check_shares(params: TrainParams, processes: Processes) -> None:
         )
 
 
+def check_sample(params: TrainParams, vocab_size: int) -> None:
+    """Raise `InputError` when more tokens are to be drawn than there are."""
+    if params.sampled_tokens > vocab_size:
+        raise InputError(
+            f"train.sampled_tokens: at most the vocabulary, {vocab_size} tokens, is required, got "
+            f"{params.sampled_tokens}: lower it, or set train.softmax to full"
+        )
+
+
 class Losses(NamedTuple):
     """What was known after `step` updates, in nats/token."""
 
@@ -79,6 +88,7 @@ class Training:
         block_size = model.config.block_size
         check_lengths(corpus, block_size)
         check_shares(params, processes)
+        check_sample(params, corpus.vocab_size)
         self.params = params
         self.processes = processes
         self.corpus = corpus

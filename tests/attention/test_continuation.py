@@ -45,3 +45,21 @@ def test_a_prompt_that_leaves_no_room_for_two_words_is_refused(tokenizer: Tokeni
         continue_prompt(model, tokenizer, TEN_WORDS)
     with pytest.raises(InputError, match="within a block of 4"):
         continue_prompt(make_model(vocab_size=50_257, block_size=4), tokenizer, TEN_WORDS)
+
+
+@pytest.mark.parametrize("token", [11, 262])
+def test_a_model_that_repeats_itself_is_to_be_trained_longer(
+    tokenizer: Tokenizer, token: int
+) -> None:
+    model = make_model(vocab_size=50_257, block_size=64, tie_weights=False)
+    with torch.no_grad():
+        model.transformer.ln_f.weight.zero_()
+        model.transformer.ln_f.bias.fill_(1.0)
+        model.lm_head.weight.zero_()
+        model.lm_head.weight[token] = 1.0
+    if tokenizer.decode([token]).startswith(" "):
+        assert continue_prompt(model, tokenizer, TEN_WORDS).eleventh.text == "the"
+        return
+    told = r"it repeats ',,,.*1 different among 54 tokens.*train longer \(train\.steps\)"
+    with pytest.raises(InputError, match=told):
+        continue_prompt(model, tokenizer, TEN_WORDS)

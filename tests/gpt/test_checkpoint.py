@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config
 
 from looking_glass.gpt.checkpoint import (
-    CONFIG_FILE,
     WEIGHTS_FILE,
     load_checkpoint,
     save_checkpoint,
     weights_sha256,
 )
+from looking_glass.gpt.checkpoint_config import CONFIG_FILE
 from looking_glass.pipeline.artifacts import read_tensors, write_tensors
 from looking_glass.pipeline.errors import InputError
 from tests.helpers.models import make_model
@@ -141,3 +141,93 @@ def test_weights_of_half_the_bits_are_read(tmp_path: Path, kind: torch.dtype) ->
     read = load_checkpoint(tmp_path).state_dict()
     for name, weight in model.state_dict().items():
         assert torch.equal(read[name], weight.to(kind).float()), name
+
+
+def damaged(path: Path, **changes: torch.Tensor | None) -> Path:
+    """Write a small checkpoint but for some tensors, named without their prefix."""
+    model = make_model()
+    save_checkpoint(path, model.state_dict(), model.config)
+    tensors = load_file(path / WEIGHTS_FILE)
+    for name, tensor in changes.items():
+        key = f"transformer.{name.replace('__', '.')}"
+        if tensor is None:
+            del tensors[key]
+        else:
+            tensors[key] = tensor.contiguous()
+    save_file(tensors, path / WEIGHTS_FILE)
+    return path
+
+
+def with_one(value: float) -> torch.Tensor:
+    weight = torch.zeros(97, 8)
+    weight[5, 3] = value
+    return weight
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        *(
+            (torch.zeros(97, 8, dtype=kind), f"wte.weight must be of real .*got {name}")
+            for kind, name in (
+                (torch.int8, "int8"),
+                (torch.bool, "bool"),
+                (torch.complex64, "complex64"),
+                (torch.float8_e4m3fn, "float8_e4m3fn"),
+            )
+        ),
+        (with_one(float("nan")), "wte.weight must hold finite numbers"),
+        (with_one(-float("inf")), "wte.weight must hold finite numbers"),
+        (None, "transformer.wte.weight is missing"),
+        (torch.zeros(97, 8, 1), r"wte.weight must be of shape \[97, 8\], got \[97, 8, 1\]"),
+        (torch.zeros(96, 8), r"wte.weight must be of shape \[97, 8\], got \[96, 8\]"),
+    ],
+)
+def test_weights_that_are_damaged_are_refused_by_their_name(
+    tmp_path: Path, tensor: torch.Tensor | None, message: str
+) -> None:
+    with pytest.raises(InputError, match=f"model.safetensors.*{message}"):
+        load_checkpoint(damaged(tmp_path, wte__weight=tensor))
+
+
+def test_a_matrix_of_another_shape_is_named_as_it_stands_in_the_file(tmp_path: Path) -> None:
+    wrong = torch.zeros(24, 8)
+    with pytest.raises(InputError, match=r"h.1.attn.c_attn.weight .* \[8, 24\], got \[24, 8\]"):
+        load_checkpoint(damaged(tmp_path, h__1__attn__c_attn__weight=wrong))
+    with pytest.raises(InputError, match=r"c_fc.weight .* \[8, 32\], got \[1, 8, 32\]"):
+        load_checkpoint(damaged(tmp_path, h__0__mlp__c_fc__weight=torch.zeros(1, 8, 32)))
+
+
+def test_no_tensor_is_taken_for_another(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"transformer\.h\.7\.x is none of its tensors"):
+        load_checkpoint(damaged(tmp_path / "a", h__7__x=torch.zeros(1)))
+    path = damaged(tmp_path / "b") / WEIGHTS_FILE
+    tensors = load_file(path)
+    save_file({**tensors, "wte.weight": torch.zeros(97, 8)}, path)
+    with pytest.raises(InputError, match=r"wte\.weight is required once"):
+        load_checkpoint(path.parent)
+    save_file({**tensors, "lm_head.weight": torch.zeros(97, 8)}, path)
+    with pytest.raises(InputError, match=r"lm_head\.weight must be wte\.weight"):
+        load_checkpoint(path.parent)
+    save_file({**tensors, "lm_head.weight": tensors["transformer.wte.weight"].clone()}, path)
+    load_checkpoint(path.parent)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 8, b"\xff" * 100, b"half"])
+def test_a_file_that_holds_no_tensors_is_named(tmp_path: Path, content: bytes) -> None:
+    path = damaged(tmp_path) / WEIGHTS_FILE
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content == b"half" else content)
+    with pytest.raises(InputError, match=r"model\.safetensors cannot be read: ") as caught:
+        load_checkpoint(tmp_path)
+    assert len(str(caught.value)) < 400
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match=r"model\.safetensors cannot be read: "):
+        load_checkpoint(tmp_path)
+
+
+def test_a_file_in_place_of_the_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("no directory")
+    with pytest.raises(InputError, match=r"model/config\.json cannot be read: Not a directory"):
+        load_checkpoint(tmp_path / "model")

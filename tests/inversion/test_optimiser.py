@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from transformers import GPT2LMHeadModel
@@ -16,6 +17,7 @@ from looking_glass.inversion.optimiser import initial_vectors, invert
 from looking_glass.inversion.params import ReadingParams
 from looking_glass.inversion.readings import target_logits
 from looking_glass.pipeline.artifacts import read_tensors, write_tensors
+from looking_glass.pipeline.errors import InputError
 from tests.helpers.models import make_model
 
 TARGET = torch.tensor([5, 90, 17, 5, 33])
@@ -123,3 +125,13 @@ def test_vectors_start_at_the_embeddings_mean_and_scale() -> None:
     loud = start(model, 300).flatten(0, 1)
     assert torch.allclose(loud.std(dim=0), embeddings.std(dim=0), rtol=0.1)
     assert not torch.equal(loud[0], loud[1])
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_states_that_are_no_numbers_any_more_say_what_to_lower(parallel: bool) -> None:
+    model = make_model(n_embd=32)
+    name = "parallel" if parallel else "prefix"
+    with pytest.raises(
+        InputError, match=rf"invert\.{name}\.learning_rate: .* after 0 steps: lower"
+    ):
+        invert(model, TARGET, start(model, 5) * 1e38, PARAMS, parallel=parallel)

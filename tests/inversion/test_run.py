@@ -10,7 +10,7 @@ import torch
 from looking_glass.gpt.model import GPT
 from looking_glass.inversion.params import InvertParams
 from looking_glass.inversion.readings import PARALLEL, Reading
-from looking_glass.inversion.run import optimise, optimise_all, targets_of
+from looking_glass.inversion.run import fed, optimise, optimise_all, targets_of
 from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.pipeline.errors import InputError
 from looking_glass.text.tokenizer import Tokenizer
@@ -70,3 +70,11 @@ def test_no_reading_depends_on_which_others_run(model: GPT) -> None:
         assert torch.equal(inversion.vectors, alone.vectors), reading
     other = optimise(model, WANTED["sentence"], PARALLEL, params(seed=2))
     assert not torch.equal(found["sentence"][PARALLEL].vectors, other.vectors)
+
+
+def test_tokens_whose_text_is_read_as_others_are_known_by_their_ids(tokenizer: Tokenizer) -> None:
+    assert fed(tokenizer, [40, 716]) == {"fed": "I am", "ids": "40 716", "read_as_such": 1}
+    # "a" and "b" apart, which the encoder would read as one token.
+    apart = fed(tokenizer, [64, 65])
+    assert apart == {"fed": "ab", "ids": "64 65", "read_as_such": 0}
+    assert fed(tokenizer, [12520])["read_as_such"] == 0, "half of a character"

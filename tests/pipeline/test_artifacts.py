@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 from pandas.testing import assert_frame_equal
 
 from looking_glass.pipeline import artifacts
+from looking_glass.pipeline.errors import InputError
 
 examples = settings(max_examples=40, derandomize=True, deadline=None)
 
@@ -209,3 +210,34 @@ def test_texts_that_look_like_nothing_or_numbers_stay_texts(scratch: Callable[[s
     assert read["rank"].tolist() == table["rank"].tolist()
     artifacts.write_csv(scratch("e.csv"), table[:0])
     assert artifacts.read_csv(scratch("e.csv"))["text"].tolist() == []
+
+
+# Of every table that the report reads: what was said, fed or found, and hashes.
+@pytest.mark.parametrize(
+    "column",
+    [
+        *("text", "said", "removed", "top_word", "next", "context", "fed", "ids", "settings"),
+        *("nearest_row", "nearest_1", "nearest_2", "nearest_3", "drawn_nearest"),
+    ],
+)
+def test_any_column_of_texts_may_look_like_numbers(tmp_path: Path, column: str) -> None:
+    artifacts.write_csv(tmp_path / "t.csv", pd.DataFrame({column: ["12", "007", "1e5"], "n": 1}))
+    assert artifacts.read_csv(tmp_path / "t.csv")[column].tolist() == ["12", "007", "1e5"]
+
+
+@pytest.mark.parametrize(
+    ("read", "content"),
+    [
+        *((artifacts.read_json, content) for content in (b"", b"{", b"\xff", b"[]", b"[" * 99_999)),
+        *((artifacts.read_csv, content) for content in (b"", b"a,b\n1,2,3\n1\n", b"\xff\xfe,\n")),
+        *((artifacts.read_tensors, content) for content in (b"", b"\xff" * 100)),
+    ],
+)
+def test_a_damaged_artifact_is_named_and_how_to_make_it_again(
+    tmp_path: Path, read: Callable[[Path], object], content: bytes
+) -> None:
+    path = tmp_path / "damaged"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"damaged: .*dvc repro -f") as caught:
+        read(path)
+    assert len(str(caught.value)) < 400

@@ -82,3 +82,51 @@ def test_a_terminal_with_a_smaller_alphabet_stops_no_stage() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "5 ? 4 nats"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("raised", "line"),
+    [
+        ("OSError(28, os.strerror(28), 'data/x')", "error: data/x: No space left on device: free "),
+        ("OSError(27, os.strerror(27))", "error: File too large: free space there or lift"),
+        (
+            "PermissionError(13, 'Permission denied', 'data')",
+            "error: data: Permission denied: ",
+        ),
+        (
+            "FileNotFoundError(2, 'No such file', 'data/x')",
+            "error: data/x: No such file: run dvc",
+        ),
+        ("OSError('4 requested and 0 written')", "error: 4 requested and 0 written: free"),
+        ("MemoryError()", "error: the memory of this machine does not suffice"),
+        (
+            "RuntimeError('DefaultCPUAllocator: can\\'t allocate memory: you tried 9 bytes')",
+            "error: the memory of this machine does not suffice (DefaultCPUAllocator: can't",
+        ),
+        ("RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')", "(CUDA out of memory."),
+        ("InputError('x' * 100_000)", "error: xxx"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line_and_status_1(
+    raised: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = eval(raised, {"os": os, "InputError": InputError})
+
+    def main() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        run_stage(main)
+    told = str(caught.value.code)
+    assert line in told
+    assert "\n" not in told
+    assert len(told) < 1100
+    assert capsys.readouterr().err == ""
+
+
+def test_any_other_runtime_error_keeps_its_traceback() -> None:
+    def main() -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        run_stage(main)

@@ -53,6 +53,21 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "an empty sentence to score": (logprob, {"logprob__sentences": ["a", ""]}, "number 2 is ''"),
     "a stride over the block": (logprob, {"logprob__stride": 65}, "stride: at most the block, 64"),
     "a share over 1": (logprob, {"logprob__top_p": 1.5}, "'logprob.top_p': .*got 1.5"),
+    "more tokens than there are": (
+        train,
+        {"train__sampled_tokens": 60_000},
+        "train.sampled_tokens: at most the vocabulary, 50257 tokens",
+    ),
+    "a top k over the vocabulary": (
+        logprob,
+        {"logprob__top_k": 60_000},
+        "logprob.top_k: at most the vocabulary, 50257 tokens",
+    ),
+    "nothing held out": (
+        encode,
+        {"encode__validation_fraction": 1e-9},
+        "encode.validation_fraction: .* leaves .* and 1",
+    ),
     "no prompt": (logprob, {"logprob__prompt": ""}, "at least one token"),
     "parts of a batch": (train, {"train__accumulate": 3}, "divisible by .* got 8, 3 and 1"),
     "no checkpoint": (train, {"model__init": "gpt2"}, "model.init: .* gpt2/config.json is not"),

@@ -197,3 +197,41 @@ def test_other_tables_at_the_same_path_are_read_anew(
     vocab.write_text(json.dumps(table), encoding="utf-8")
     merges.write_text("\n".join([*kept, ""]), encoding="utf-8")
     assert Tokenizer(vocab, merges).vocab_size == 50_256
+
+
+whites = st.sampled_from([" ", "\n", "\t", "\xa0", "\u3000", " \n", "\n\n  "])
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(
+    parts=st.lists(
+        st.tuples(
+            whites, st.integers(9_990, 10_010), st.sampled_from(["", "a", " b", "\x1c", "!"])
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    before=st.sampled_from(["", "x", "\x1f", "'ll"]),
+)
+def test_long_white_space_has_the_tokens_that_tiktoken_gives_it(
+    tokenizer: Tokenizer,
+    published: tiktoken.Encoding,
+    parts: list[tuple[str, int, str]],
+    before: str,
+) -> None:
+    text = before + "".join(white * (n // len(white) + 1) + word for white, n, word in parts)
+    assert tokenizer.encode(text) == published.encode_ordinary(text)
+    assert tokenizer.encode_array(text).tolist() == tokenizer.encode(text)
+
+
+@pytest.mark.parametrize("run", [" ", "\n", "a", "="])
+def test_a_run_of_millions_of_one_character_is_encoded(tokenizer: Tokenizer, run: str) -> None:
+    text = "x" + run * 2_000_000 + "y"
+    tokens = tokenizer.encode_array(text).tolist()
+    assert tokenizer.n_bytes(tokens) == len(text)
+    assert tokenizer.decode(tokens) == text
+    # By tiktoken's own tokens of a shorter run: both ends, and the period in between.
+    short = tokenizer.encode("x" + run * 5_000 + "y")
+    assert tokens[:100] == short[:100] or run == "="
+    assert tokens[-20:] == short[-20:] or run in "a="
+    assert tokenizer.encode_prompt("x" + " " * 2_000_000)[0] == 87

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from pathlib import Path
@@ -81,3 +82,49 @@ def test_a_state_is_found_only_by_its_own_fingerprint(tmp_path: Path) -> None:
     assert Scratch(tmp_path, "one").load() == {"done": 3}
     Scratch(tmp_path, "one").clear()
     assert Scratch(tmp_path, "one").load() is None
+
+
+@pytest.mark.parametrize("damage", ["empty", "garbage", "half", "other keys", "other weights"])
+def test_a_state_that_cannot_be_read_counts_as_none_and_is_said(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scratch, state = Scratch(tmp_path, "one"), {"learned": {"w": torch.zeros(9)}, "done": 3}
+    scratch.save(state)
+    path = tmp_path / "one/state.pt"
+    found = scratch.load(state)
+    assert found is not None
+    assert found["done"] == 3
+    whole = path.read_bytes()
+    contents = {"empty": b"", "garbage": b"no state at all", "half": whole[: len(whole) // 2]}
+    if damage == "other keys":
+        torch.save({"done": 3}, path)
+    elif damage == "other weights":
+        torch.save({**state, "learned": {"w": torch.zeros(8)}}, path)
+    else:
+        path.write_bytes(contents[damage])
+    assert scratch.load(state) is None
+    told = capsys.readouterr().out
+    assert told.count("\n") == 1
+    assert "state.pt: no state to go on from (" in told
+    assert scratch.load(state) is None
+    assert capsys.readouterr().out == "", "it is gone, and is said once"
+
+
+def test_of_abandoned_states_the_newest_few_are_kept(tmp_path: Path) -> None:
+    for age, name in enumerate("abcdef"):
+        Scratch(tmp_path, name).save({"done": age})
+        os.utime(tmp_path / name / "state.pt", (age, age))
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed/.state.pt.x").touch()
+    Scratch(tmp_path, "mine").save({"done": 9})
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["d", "e", "f", "mine"]
+
+
+def test_a_state_is_on_the_disk_before_it_bears_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, path = [], tmp_path / "one/state.pt"
+    monkeypatch.setattr(os, "fsync", lambda _: written.append(path.exists()))
+    Scratch(tmp_path, "one").save({"done": 1})
+    assert written == [False]
+    assert path.exists()

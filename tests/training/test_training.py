@@ -73,7 +73,7 @@ def test_a_text_shorter_than_a_block_is_refused(n_train: int, n_val: int, part: 
 
 def test_a_loss_that_is_no_number_stops_training() -> None:
     with pytest.raises(InputError, match=r"got nan at step \d+: lower train.learning_rate"):
-        train(start(learning_rate=1e20))
+        train(start(learning_rate=100, matrix_rate=100, weight_decay=1e6))
 
 
 def test_a_long_text_is_evaluated_on_as_much_of_either_part(

@@ -204,6 +204,13 @@ def explain_controls(frontier: pd.DataFrame, readings: Readings) -> list[str]:
     return sentences
 
 
+def _ids(row: pd.Series[Any]) -> str:
+    """Return the ids of tokens whose text would be read as others."""
+    if row["read_as_such"]:
+        return ""
+    return f" (the tokens {row['ids']}; the encoder reads their text as others)"
+
+
 def explain_words(
     words: pd.DataFrame, replies: pd.DataFrame, tokens: pd.DataFrame, readings: Readings
 ) -> list[str]:
@@ -221,7 +228,7 @@ def explain_words(
     for _, row in replies.iterrows():
         sentences.append(
             f"{FED[row['source']]} in place of the vectors ({readings.label(row['reading'])}), "
-            f"“{visible(row['tokens'])}”, the model says “{visible(row['said'])}”: "
+            f"“{visible(row['fed'])}”{_ids(row)}, the model says “{visible(row['said'])}”: "
             f"{row['correct']} of {len(tokens)} tokens are right, at {row['loss']:.2f} nats each."
         )
     return sentences

@@ -150,7 +150,9 @@ def test_words_count_what_is_right() -> None:
         {
             "reading": ["parallel"] * 3,
             "source": ["nearest", "searched", "drawn"],
-            "tokens": ["I was", "<b>", "q r"],
+            "fed": ["I was", "<b>", "q r"],
+            "ids": ["40 373", "27 65 29", "80 374"],
+            "read_as_such": [1, 0, 1],
             "said": ["x", "I y", "z"],
             "correct": [0, 1, 0],
             "loss": [8.0, 4.0, 12.0],
@@ -165,5 +167,8 @@ def test_words_count_what_is_right() -> None:
     assert "“I was”, the model says “x”: 0 of 2 tokens are right" in fed
     assert "greedy coordinate gradient found" in searched
     assert "“I y”: 1 of 2 tokens" in searched
+    told = "“<b>” (the tokens 27 65 29; the encoder reads their text as others), the model says"
+    assert told in searched
+    assert "(the tokens" not in fed + drawn
     assert drawn.startswith("Fed tokens drawn at random in place")
     assert "0 of 2 tokens are right, at 12.00 nats each" in drawn
