@@ -40,7 +40,7 @@ def main() -> None:
     )
 
     table = rank_frequency(train)
-    table["text"] = tokenizer.decode_each(table["token"].tolist())
+    table["text"] = tokenizer.decode_alone(table["token"].tolist())
     write_csv(FREQUENCIES, table)
     n_bytes = len(text.encode("utf-8"))
     write_json(
