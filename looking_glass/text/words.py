@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import regex
 
-from looking_glass.text.characters import escaped, n_bytes, readable
+from looking_glass.text.characters import escaped, n_bytes, readable, shown_in_text
 from looking_glass.text.language import WordKind
 
 _SPACES = re.compile(r"\S+")  # as `str.split` has it
@@ -35,6 +35,7 @@ _UNSPACED = regex.compile(
 class Word:
     """A word of a text and the tokens `start` to `stop` (exclusive) in it.
 
+    Bytes that are no character show as such: `⟨E6 88⟩`.
     White space belongs to the word that follows it, as in GPT-2's tokens, or to the last word.
     """
 
@@ -64,7 +65,7 @@ def words_of(pieces: Sequence[bytes], kind: WordKind) -> list[Word]:
 
 
 def _word(pieces: Sequence[bytes], start: int, stop: int) -> Word:
-    text = readable(escaped(b"".join(pieces[start:stop])))
+    text = "".join(shown_in_text(pieces[start:stop], parts_told=False))
     return Word(text.strip() or text, start, stop)
 
 
