@@ -19,7 +19,8 @@ from looking_glass.likelihood.run import draw_all, draw_as_asked
 from looking_glass.likelihood.sentences import prompt_tokens
 from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.params import load_section
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.language import TextParams
+from looking_glass.text.reader import Reader
 
 MODEL = Path("data/model")
 
@@ -32,7 +33,7 @@ def main() -> None:
     params = load_section(LogprobParams, "logprob")
     compute = load_section(ComputeParams, "compute")
     model = load_checkpoint(MODEL, prepare(compute))
-    tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
+    tokenizer = Reader(MODEL / VOCAB_FILE, MODEL / MERGES_FILE, load_section(TextParams, "text"))
     prompt = prompt_tokens(tokenizer, params, model.config.block_size)
     generator = torch.Generator().manual_seed(params.seed)
     size = (params.samples, params.max_tokens, DIGITS)
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 def one_by_one(
-    model: GPT, tokenizer: Tokenizer, prompt: list[int], uniforms: Tensor, params: LogprobParams
+    model: GPT, tokenizer: Reader, prompt: list[int], uniforms: Tensor, params: LogprobParams
 ) -> list[Drawn]:
     """Draw each sentence by itself."""
     return [

@@ -26,8 +26,9 @@ from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import Corpus, read_corpus
+from looking_glass.text.language import TextParams
 from looking_glass.text.overlap import copied
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 from looking_glass.yardstick.run import judge_sentence
 
 TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
@@ -38,7 +39,8 @@ def main() -> None:
     """Print the table for the checkpoints on the command line."""
     compute = load_section(ComputeParams, "compute")
     prepare(compute)
-    corpus, tokenizer = read_corpus(Path("data/tokens")), Tokenizer(*TABLES)
+    corpus = read_corpus(Path("data/tokens"))
+    tokenizer = Reader(*TABLES, load_section(TextParams, "text"))
     prompt = load_section(AttentionParams, "attention").prompts[0]
     columns = {}
     for directory in map(Path, sys.argv[1:]):
@@ -90,7 +92,7 @@ def attends(model: GPT, corpus: Corpus, sentence: TracedSentence) -> dict[str, s
 
 def chose(
     model: GPT,
-    tokenizer: Tokenizer,
+    tokenizer: Reader,
     corpus: Corpus,
     sentence: TracedSentence,
     compute: ComputeParams,

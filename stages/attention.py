@@ -23,7 +23,8 @@ from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.language import TextParams
+from looking_glass.text.reader import Reader
 
 MODEL, TOKENS, CHOICES = Path("data/model"), Path("data/tokens"), Path("data/choices")
 
@@ -33,21 +34,22 @@ def main() -> None:
     name = block_name(sys.argv[1:])
     params = load_section(AttentionParams, "attention")
     compute = load_section(ComputeParams, "compute")
+    text = load_section(TextParams, "text")
     model = load_checkpoint(MODEL, prepare(compute))
-    tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
-    block, text = block_index(name, model.config.n_layer), read_corpus(TOKENS).val
+    tokenizer = Reader(MODEL / VOCAB_FILE, MODEL / MERGES_FILE, text)
+    block, val = block_index(name, model.config.n_layer), read_corpus(TOKENS).val
     once = read_tensors(CHOICES / "choices.safetensors")
     numbers = range(1, len(params.prompts) + 1)
     tokens = [once[f"prompt_{number}.tokens"].tolist() for number in numbers]
     sentences = [trace_sentence(model, tokenizer, continuation_of(tokenizer, t)) for t in tokens]
-    cases, generator = run.draw(model, tokenizer, text, params, compute)
+    cases, generator = run.draw(model, tokenizer, val, params, compute)
 
     explained = [
         run.block_tables(model, tokenizer, sentence, block, once, number)
         for number, sentence in zip(numbers, sentences, strict=True)
     ]
     trust = run.block_agreement(block, once, generator)
-    stays = pattern_overlap(model, cases, block, text, generator, compute)
+    stays = pattern_overlap(model, cases, block, val, generator, compute)
     details = run.block_details(block, explained[0], trust, cases, stays)
     with whole_directory(Path("data/attention") / name) as directory:
         write_tensors(directory / "patterns.safetensors", run.pattern_arrays(sentences, block))

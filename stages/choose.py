@@ -16,8 +16,9 @@ from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
+from looking_glass.text.language import TextParams
+from looking_glass.text.reader import Reader
 from looking_glass.text.sample import sample_runs
-from looking_glass.text.tokenizer import Tokenizer
 
 MODEL, TOKENS = Path("data/model"), Path("data/tokens")
 CHOICES, TABLES = Path("data/choices"), Path("data/tables/choose")
@@ -27,8 +28,9 @@ def main() -> None:
     """Write what is the same whichever block is looked at: `attention` goes on from it."""
     params = load_section(AttentionParams, "attention")
     compute = load_section(ComputeParams, "compute")
+    text = load_section(TextParams, "text")
     model = load_checkpoint(MODEL, prepare(compute))
-    tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
+    tokenizer = Reader(MODEL / VOCAB_FILE, MODEL / MERGES_FILE, text)
     continued = [continue_prompt(model, tokenizer, prompt) for prompt in params.prompts]
     sentences = [trace_sentence(model, tokenizer, one) for one in continued]
     corpus = read_corpus(TOKENS)

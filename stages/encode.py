@@ -29,7 +29,7 @@ def main() -> None:
         print(f"{'warning: ' if row.kind == 'warning' else ''}{row.what}: {row.text}")
 
     table = rank_frequency(book.train)
-    table["text"] = tokenizer.decode_each(table["token"].tolist())
+    table["text"] = tokenizer.decode_alone(table["token"].tolist())
     with whole_directory(TABLES) as directory:
         write_csv(directory / "frequencies.csv", table)
         write_csv(directory / "cleaning.csv", book.told)

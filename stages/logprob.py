@@ -13,7 +13,8 @@ from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.language import TextParams
+from looking_glass.text.reader import Reader
 
 MODEL, TOKENS = Path("data/model"), Path("data/tokens")
 METRICS, TABLES = Path("metrics/logprob.json"), Path("data/tables/logprob")
@@ -23,8 +24,9 @@ def main() -> None:
     """Write what the model says of each sentence, of a thousand sampled ones, and of the book."""
     params = load_section(LogprobParams, "logprob")
     compute = load_section(ComputeParams, "compute")
+    text = load_section(TextParams, "text")
     model = load_checkpoint(MODEL, prepare(compute))
-    tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
+    tokenizer = Reader(MODEL / VOCAB_FILE, MODEL / MERGES_FILE, text)
     found = sample_and_score(model, tokenizer, read_corpus(TOKENS), params, compute)
     with whole_directory(TABLES) as directory:
         for name, table in found.tables.items():

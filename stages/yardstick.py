@@ -22,7 +22,8 @@ from looking_glass.pipeline.compute import ComputeParams, prepare
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.language import TextParams
+from looking_glass.text.reader import Reader
 from looking_glass.yardstick import run
 
 MODEL, TOKENS = Path("data/model"), Path("data/tokens")
@@ -35,8 +36,9 @@ def main() -> None:
     """Write every set's value, the words' exact worth, and how close each method comes."""
     params = load_section(AttentionParams, "attention")
     compute = load_section(ComputeParams, "compute")
+    text = load_section(TextParams, "text")
     model = load_checkpoint(MODEL, prepare(compute))
-    tokenizer = Tokenizer(MODEL / VOCAB_FILE, MODEL / MERGES_FILE)
+    tokenizer = Reader(MODEL / VOCAB_FILE, MODEL / MERGES_FILE, text)
     corpus, once = read_corpus(TOKENS), read_tensors(CHOICES)
     matched = match_tokens(corpus, tokenizer).to(model.device)
     cases, generator = draw(model, tokenizer, corpus.val, params, compute)

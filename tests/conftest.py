@@ -20,8 +20,9 @@ from filelock import FileLock
 
 from looking_glass.gpt.model import GPT
 from looking_glass.text.fetching import fetch_all
+from looking_glass.text.language import TextParams
+from looking_glass.text.reader import Reader
 from looking_glass.text.sources import DownloadParams
-from looking_glass.text.tokenizer import Tokenizer
 from tests.helpers import project as tiny_project
 from tests.helpers.models import make_model
 from tests.helpers.project import ROOT
@@ -45,9 +46,9 @@ def tables() -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
-def tokenizer(tables: tuple[Path, Path]) -> Tokenizer:
-    """GPT-2's own."""
-    return Tokenizer(*tables)
+def tokenizer(tables: tuple[Path, Path]) -> Reader:
+    """GPT-2's own, of an English text whose words stand between spaces."""
+    return Reader(*tables, TextParams(language="en", words="spaces"))
 
 
 @pytest.fixture(scope="session")

@@ -122,7 +122,7 @@ def provenance_table(sentence: Continuation, text: Tokens, tokenizer: Tokenizer)
             "times": sum(found.counts.values()),
             "followers": len(found.counts),
             "rank": [rank for rank, _, _ in rows],
-            "next": tokenizer.decode_each([token for _, token, _ in rows]),
+            "next": tokenizer.decode_alone([token for _, token, _ in rows]),
             "count": [times for _, _, times in rows],
             "is_the_choice": [int(token == sentence.chosen) for _, token, _ in rows],
         }
@@ -135,7 +135,7 @@ def alternatives(logits: Tensor, tokenizer: Tokenizer) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "rank": range(1, len(top.indices) + 1),
-            "text": tokenizer.decode_each(top.indices.tolist()),
+            "text": tokenizer.decode_alone(top.indices.tolist()),
             "probability": top.values.tolist(),
         }
     )

@@ -12,7 +12,8 @@ from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
 from looking_glass.pipeline.errors import InputError
 from looking_glass.text.corpus import Tokens
-from looking_glass.text.tokenizer import Tokenizer, Word
+from looking_glass.text.reader import Reader
+from looking_glass.text.words import Word
 
 LEAST = 2  # contexts: of one there is no interval
 
@@ -32,7 +33,7 @@ class Case:
 
 def draw_cases(
     model: GPT,
-    tokenizer: Tokenizer,
+    tokenizer: Reader,
     text: Tokens,
     *,
     n: int,
@@ -55,7 +56,7 @@ def draw_cases(
             f"attention.context_words: at least {LEAST} pieces of {n_words} whole words that a "
             f"block of {model.config.block_size} tokens holds are required, the held-out text of "
             f"{len(words)} words has {len(pieces)}: take a longer text, a larger "
-            "encode.validation_fraction or fewer context_words"
+            "encode.validation_fraction or fewer context_words (text.words says what a word is)"
         )
 
     def case(piece: list[Word]) -> Case:

@@ -9,7 +9,8 @@ import torch
 from looking_glass.gpt.generation import generate_greedy
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError, shorten
-from looking_glass.text.tokenizer import Tokenizer, Word
+from looking_glass.text.reader import Reader
+from looking_glass.text.words import Word
 
 N_PROMPT_WORDS = 10
 N_NEW_WORDS = 2
@@ -35,26 +36,32 @@ class Continuation:
         return self.words[N_PROMPT_WORDS]
 
 
-def continue_prompt(model: GPT, tokenizer: Tokenizer, prompt: str) -> Continuation:
+def continue_prompt(model: GPT, tokenizer: Reader, prompt: str) -> Continuation:
     """Return the prompt and the two words that the model writes after it, greedily.
 
     A word is complete when the next one has begun. Where the model first adds to the prompt's last
     word (a comma, say), that belongs to the tenth word. Raises `InputError` unless the prompt has
     ten words and two more fit in the block, or when it only repeats itself.
     """
-    n_words = len(prompt.split())
+    prompt_tokens = tokenizer.encode(prompt.rstrip())
+    n_words = len(tokenizer.words(prompt_tokens))
     if n_words != N_PROMPT_WORDS:
         raise InputError(
             f"attention.prompts: exactly {N_PROMPT_WORDS} words are required, so that the 11th is "
-            f"the model's; got {n_words} in {shorten(repr(prompt))}: add or remove some"
+            f"the model's; got {n_words} in {shorten(repr(prompt))}: add or remove some "
+            "(text.words says what a word is)"
         )
     block_size = model.config.block_size
-    prompt_tokens = tokenizer.encode(prompt.rstrip())
     room = block_size - len(prompt_tokens)
     if room > 0:
         ids = torch.tensor([prompt_tokens], device=model.device)
         tokens = prompt_tokens + generate_greedy(model, model.embed(ids), room)[0].tolist()
         words = tokenizer.words(tokens)
+        if len(words) > N_PROMPT_WORDS and words[N_PROMPT_WORDS].start < len(prompt_tokens):
+            raise InputError(
+                "attention.prompts: the end of the tenth word is required at the end, but "
+                f"{prompt!r} ends in what the eleventh begins with: take that out"
+            )
         if len(words) > N_PROMPT_WORDS + N_NEW_WORDS:
             words = words[: N_PROMPT_WORDS + N_NEW_WORDS]
             predicting = words[N_PROMPT_WORDS].start - 1
@@ -67,7 +74,7 @@ def continue_prompt(model: GPT, tokenizer: Tokenizer, prompt: str) -> Continuati
     )
 
 
-def _check_variety(tokenizer: Tokenizer, new: list[int], prompt: str) -> None:
+def _check_variety(tokenizer: Reader, new: list[int], prompt: str) -> None:
     """Raise `InputError` when the model wrote two kinds of tokens at most: it is hardly trained."""
     kinds = len(set(new))
     if len(new) >= REPEATED and kinds <= KINDS:
@@ -79,7 +86,7 @@ def _check_variety(tokenizer: Tokenizer, new: list[int], prompt: str) -> None:
         )
 
 
-def continuation_of(tokenizer: Tokenizer, tokens: list[int]) -> Continuation:
+def continuation_of(tokenizer: Reader, tokens: list[int]) -> Continuation:
     """Return the continuation that `continue_prompt` made of these tokens, prompt included."""
     words = tokenizer.words(tokens)
     return Continuation(tokens=tokens, words=words, predicting=words[N_PROMPT_WORDS].start - 1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.gpt.model import GPT
-from looking_glass.text.tokenizer import Word
+from looking_glass.text.words import Word
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from looking_glass.attention.traced import TracedSentence, block_arrays, word_ar
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.text.corpus import Corpus, Tokens
+from looking_glass.text.reader import Reader
 from looking_glass.text.sample import MOST, sample_runs
 from looking_glass.text.tokenizer import Tokenizer
 
@@ -38,7 +39,7 @@ Tables = dict[str, pd.DataFrame]
 
 def draw(
     model: GPT,
-    tokenizer: Tokenizer,
+    tokenizer: Reader,
     text: Tokens,
     params: AttentionParams,
     compute: ComputeParams,

@@ -24,7 +24,7 @@ SPARSE = 0.75  # when fewer sequences than this are left, the finished ones are 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """One sentence's tokens, drawn one after the other, N of them."""
+    """What was drawn for one sentence, N tokens one after the other: its own, and a look ahead."""
 
     tokens: list[int]  # (N,)
     log_probs: Tensor  # (N,) under the model, as seen while drawing
@@ -68,14 +68,16 @@ def draw_sentences(
     prompt: Sequence[int],
     uniforms: Tensor | None,
     sampling: Sampling,
-    pieces: Sequence[str],
-    ended: Callable[[str], bool],
+    pieces: Sequence[bytes],
+    ended: Callable[[bytes], bool],
     n_tokens: int,
 ) -> list[Drawn]:
     """Draw a sentence after `prompt` for each of uniforms (B, n_tokens, DIGITS), or one greedily.
 
-    A sentence is over when `ended` says so of its text, put together from `pieces` (V,), or after
-    `n_tokens` tokens. The prompt has a token or more, and all but the last token fit in the block.
+    Drawing is over when `ended` says so of the text so far, the bytes of `pieces` (V,) put
+    together, or after `n_tokens` tokens. Whether a sentence has ended is seen from what comes after
+    it: what is drawn for that is in what is returned. The prompt has a token or more, and all but
+    the last token fit in the block.
     """
     B = 1 if uniforms is None else len(uniforms)
     cache = Cache(model, len(prompt) + n_tokens - 1)
@@ -84,7 +86,7 @@ def draw_sentences(
     cache.keep(torch.zeros(B, dtype=torch.long, device=model.device))
     hidden = hidden.expand(B, -1)
     rows = torch.arange(B)  # which sentence each row of the cache is
-    texts = [""] * B
+    texts = [b""] * B
     steps: list[list[tuple[int, float, float, float]]] = [[] for _ in range(B)]
     close: set[int] = set()
     alive = torch.ones(B, dtype=torch.bool)

@@ -126,7 +126,7 @@ def appearance_table(sentence: Inverted, tokenizer: Tokenizer) -> pd.DataFrame:
                     "reading": reading.name,
                     "step": np.repeat(found.steps.numpy(), n),
                     "position": np.tile(np.arange(n), checks),
-                    "said": tokenizer.decode_each(said.flatten().tolist()),
+                    "said": [one for row in said.tolist() for one in tokenizer.decode_each(row)],
                     "right": found.largest[:, best].flatten().int().numpy(),
                     "log_prob": found.log_probs[:, best].flatten().numpy(),
                 }
@@ -182,7 +182,7 @@ def target_table(
             "text": tokenizer.decode_each(sentence.tokens),
             "count": counts[sentence.tokens],
             "output_row_norm": model.lm_head.weight[target].norm(dim=1).tolist(),
-            "nearest_row": tokenizer.decode_each(nearest.tolist()),
+            "nearest_row": tokenizer.decode_alone(nearest.tolist()),
             "nearest_row_cosine": cosine.tolist(),
             "usual_row_cosine": usual_cosine,
             "ceiling": ceilings.upper.exp().tolist(),
@@ -212,9 +212,9 @@ def word_table(model: GPT, tokenizer: Tokenizer, sentence: Inverted, scale: floa
         vectors = sentence.found[reading].vectors[best]
         ids, distances = nearest_tokens(model, vectors)
         before, far = nearest_tokens(model, sentence.found[reading].drawn[best])
-        drawn = tokenizer.decode_each(before[:, 0].tolist())
+        drawn = tokenizer.decode_alone(before[:, 0].tolist())
         for position, near in enumerate(ids):
-            named = dict(enumerate(tokenizer.decode_each(near.tolist()), start=1))
+            named = dict(enumerate(tokenizer.decode_alone(near.tolist()), start=1))
             rows.append(
                 {
                     "reading": reading.name,

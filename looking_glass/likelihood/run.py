@@ -24,10 +24,8 @@ from looking_glass.likelihood.params import LogprobParams
 from looking_glass.likelihood.scores import Scores, joined, score, total, word_starters
 from looking_glass.likelihood.sentences import (
     Sentence,
-    has_ended,
     held_out,
     prompt_tokens,
-    sentence_length,
     shuffled,
     users_sentences,
 )
@@ -35,8 +33,8 @@ from looking_glass.pipeline.compute import ComputeParams, side_by_side
 from looking_glass.pipeline.errors import InputError
 from looking_glass.pipeline.statistics import grouped_error
 from looking_glass.text.corpus import Corpus, Tokens
+from looking_glass.text.reader import Reader
 from looking_glass.text.sample import MOST, Runs, n_tokens, sample_runs
-from looking_glass.text.tokenizer import Tokenizer
 
 SHOWN = 12  # sampled sentences that are compared with the book
 SHARE = 250  # sentences drawn side by side: the more, the fewer passes over the output layer
@@ -63,7 +61,7 @@ def check_top_k(params: LogprobParams, vocab_size: int) -> None:
 
 
 def sample_and_score(
-    model: GPT, tokenizer: Tokenizer, corpus: Corpus, params: LogprobParams, compute: ComputeParams
+    model: GPT, tokenizer: Reader, corpus: Corpus, params: LogprobParams, compute: ComputeParams
 ) -> Likelihoods:
     """Sample sentences; score the first, those it is compared with, and the held-out text."""
     check_top_k(params, model.config.vocab_size)
@@ -114,6 +112,7 @@ def sample_and_score(
             "vocab_size": model.config.vocab_size,
             "even_nats": math.log(model.config.vocab_size),  # a token, were all as probable
             "unscored_prompt_tokens": len(prompt),
+            "words_corrected": tables.is_corrected(sampled.tokens, tokenizer),
             **asdict(total(own.log_probs, tokenizer.n_bytes(sampled.tokens))),
             "sampling_nats": float(samples["sampling_nats"].iloc[0]),
             "samples": tables.sample_metrics(samples),
@@ -164,16 +163,16 @@ def calibrate(
 
 def draw_as_asked(
     model: GPT,
-    tokenizer: Tokenizer,
+    tokenizer: Reader,
     prompt: list[int],
     uniforms: Tensor | None,
     params: LogprobParams,
     *,
     past_the_end: bool = False,
 ) -> list[Drawn]:
-    """Draw sentences as the parameters say: until each ends, or past that to the last token."""
-    pieces = tokenizer.decode_each(list(range(tokenizer.vocab_size)))
-    ended = (lambda _text: False) if past_the_end else has_ended
+    """Draw sentences as the parameters say: until each is seen to end, or to the last token."""
+    pieces = tokenizer.token_bytes()
+    ended = (lambda _text: False) if past_the_end else tokenizer.sentence_is_over
     return draw_sentences(
         model, prompt, uniforms, params.sampling, pieces, ended, params.max_tokens
     )
@@ -181,7 +180,7 @@ def draw_as_asked(
 
 def draw_all(
     model: GPT,
-    tokenizer: Tokenizer,
+    tokenizer: Reader,
     prompt: list[int],
     uniforms: Tensor,
     params: LogprobParams,
@@ -197,22 +196,26 @@ def draw_all(
 
 def compared(
     model: GPT,
-    tokenizer: Tokenizer,
+    tokenizer: Reader,
     prompt: list[int],
     sampled: Sentence,
     text: Tokens,
     params: LogprobParams,
 ) -> list[Sentence]:
-    """Return the sentences that `logprob.compare` names, beside the sampled one: each once."""
+    """Return the sentences that `logprob.compare` names, beside the sampled one: each once.
+
+    A sampled sentence that is white space alone has no words to shuffle.
+    """
     found = []
     for name in dict.fromkeys(params.compare):
         if name == "greedy":
             (drawn,) = draw_as_asked(model, tokenizer, prompt, None, params)
-            n = max(1, sentence_length(tokenizer.decode_each(drawn.tokens)))
+            n = tokenizer.sentence_length(drawn.tokens)
             found.append(Sentence(name=name, tokens=drawn.tokens[:n]))
         elif name == "shuffled":
             words = tokenizer.decode(sampled.tokens)
-            found.append(shuffled(tokenizer, params.prompt, words, params.seed))
+            mixed = shuffled(tokenizer, params.prompt, words, params.seed)
+            found += [mixed] if mixed else []
         elif name == "held_out":
             found.append(held_out(tokenizer, text[:MOST]))
     return found

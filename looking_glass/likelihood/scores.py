@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.gpt.model import GPT
-from looking_glass.text.tokenizer import Word
+from looking_glass.text.words import Word
 
 WINDOWS = 8  # read at once
 POSITIONS = 128  # whose logits are in memory at once: 26 MB of 50,257 each

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +10,10 @@ import torch
 from looking_glass.likelihood.params import LogprobParams
 from looking_glass.pipeline.errors import InputError
 from looking_glass.text.corpus import Tokens
+from looking_glass.text.reader import Reader
+from looking_glass.text.sentence_ends import PARAGRAPH
 from looking_glass.text.tokenizer import Tokenizer
-
-# A sentence ends with one of these signs, and whatever quotation marks or brackets it closes.
-_SENTENCE_END = re.compile(r"""[.!?]['"’”)\]]*\s*$""")
-PARAGRAPH = "\n\n"
+from looking_glass.text.words import joined, space_between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,29 +22,6 @@ class Sentence:
 
     name: str  # as in `logprob.compare`, or "yours" and a number
     tokens: list[int]
-
-
-def has_ended(text: str) -> bool:
-    """Return whether a sentence ends with the end of `text`, by a sign or a paragraph break."""
-    return PARAGRAPH in text.lstrip() or bool(_SENTENCE_END.search(text))
-
-
-def sentence_length(pieces: Sequence[str]) -> int:
-    """Return how many of a text's tokens, given their texts, make up the first sentence.
-
-    All, when none ends. A paragraph break ends a sentence too, and is no part of it; leading ones
-    are.
-    """
-    text, n_with_content = "", 0
-    for index, piece in enumerate(pieces):
-        text += piece
-        if PARAGRAPH in text.lstrip():
-            return n_with_content
-        if piece.strip():
-            n_with_content = index + 1
-        if has_ended(text):
-            return index + 1
-    return len(pieces)
 
 
 def prompt_tokens(tokenizer: Tokenizer, params: LogprobParams, block_size: int) -> list[int]:
@@ -71,13 +45,13 @@ def prompt_tokens(tokenizer: Tokenizer, params: LogprobParams, block_size: int) 
 def continuation(tokenizer: Tokenizer, prompt: str, text: str) -> list[int]:
     """Return the tokens of `text` as it goes on after `prompt`: a space is put between words.
 
-    They are those of the two written as one text, less the prompt's own: white space at the end of
-    a prompt, which GPT-2's encoder gives to the word after it, is in the first of them. Raises
-    `InputError` where the text changes the prompt's own tokens.
+    None is put where the script of either has none. They are those of the two written as one text,
+    less the prompt's own: white space at the end of a prompt, which GPT-2's encoder gives to the
+    word after it, is in the first of them. Raises `InputError` where the text changes the prompt's
+    own tokens.
     """
-    apart = prompt[-1:].isspace() or text[:1].isspace()
     own = tokenizer.encode_prompt(prompt)
-    whole = tokenizer.encode(prompt + ("" if apart else " ") + text)
+    whole = tokenizer.encode(prompt + space_between(prompt, text) + text)
     if whole[: len(own)] != own:
         raise InputError(
             "logprob.prompt: it must end where a token of the joined text ends, "
@@ -100,15 +74,26 @@ def users_sentences(tokenizer: Tokenizer, params: LogprobParams) -> list[Sentenc
     return found
 
 
-def shuffled(tokenizer: Tokenizer, prompt: str, text: str, seed: int) -> Sentence:
-    """Return the words of `text` in another order, drawn from `seed`."""
-    words = text.split()
+def shuffled(tokenizer: Reader, prompt: str, text: str, seed: int) -> Sentence | None:
+    """Return the words of `text` in another order, drawn from `seed`; None where it has none.
+
+    A space is put between two, but not where either script has none. Words that are tokens are put
+    one after the other as they are.
+    """
+    if not text.strip():
+        return None
+    tokens = tokenizer.encode(text)
+    words = tokenizer.words(tokens)
     order = torch.randperm(len(words), generator=torch.Generator().manual_seed(seed)).tolist()
-    tokens = continuation(tokenizer, prompt, " ".join(words[i] for i in order))
-    return Sentence(name="shuffled", tokens=tokens)
+    if tokenizer.text.words == "tokens":
+        mixed = [token for i in order for token in tokens[words[i].start : words[i].stop]]
+        return Sentence(name="shuffled", tokens=mixed)
+    join = " ".join if tokenizer.text.words == "spaces" else joined
+    mixed = continuation(tokenizer, prompt, join([words[i].text for i in order]))
+    return Sentence(name="shuffled", tokens=mixed)
 
 
-def held_out(tokenizer: Tokenizer, text: Tokens) -> Sentence:
+def held_out(tokenizer: Reader, text: Tokens) -> Sentence:
     """Return the first sentence of the first whole paragraph of a text, or of the text itself."""
     break_ = tokenizer.encode_prompt(PARAGRAPH)
     tokens = np.asarray(text).tolist()
@@ -117,5 +102,4 @@ def held_out(tokenizer: Tokenizer, text: Tokens) -> Sentence:
     start = next(starts, 0)
     # No sentence of the book is longer than this many tokens, and a longer one may be cut.
     rest = tokens[start : start + 500]
-    length = sentence_length(tokenizer.decode_each(rest))
-    return Sentence(name="held_out", tokens=rest[: max(length, 1)])
+    return Sentence(name="held_out", tokens=rest[: tokenizer.sentence_length(rest)])

@@ -11,13 +11,20 @@ import pandas as pd
 import torch
 
 from looking_glass.gpt.decoding import Drawn
-from looking_glass.likelihood.scores import Scores, naive_product, total, word_surprisals
-from looking_glass.likelihood.sentences import Sentence, sentence_length
+from looking_glass.likelihood.scores import (
+    Scores,
+    WordSurprisals,
+    naive_product,
+    total,
+    word_surprisals,
+)
+from looking_glass.likelihood.sentences import Sentence
 from looking_glass.pipeline.statistics import standard_error
 from looking_glass.text.corpus import Corpus, Tokens
 from looking_glass.text.overlap import run_lengths
+from looking_glass.text.reader import Reader
 from looking_glass.text.sample import sample_runs
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.words import has_unspaced
 
 COPIED = 5  # tokens: of a run of the training text, from where on the report marks it at first
 
@@ -30,7 +37,7 @@ class Scored:
     scores: Scores
 
 
-def token_table(scored: Scored, tokenizer: Tokenizer) -> pd.DataFrame:
+def token_table(scored: Scored, tokenizer: Reader) -> pd.DataFrame:
     """Return a row per token: how probable, how expected, how uncertain the model was."""
     tokens, scores = scored.sentence.tokens, scored.scores
     words = tokenizer.words(tokens)
@@ -48,10 +55,15 @@ def token_table(scored: Scored, tokenizer: Tokenizer) -> pd.DataFrame:
     )
 
 
-def word_table(scored: Scored, tokenizer: Tokenizer, *, after_space: bool) -> pd.DataFrame:
-    """Return a row per word: its surprisal, plain and corrected, and the difference."""
+def word_table(scored: Scored, tokenizer: Reader, *, after_space: bool) -> pd.DataFrame:
+    """Return a row per word: its surprisal, plain and corrected, and the difference.
+
+    Where no space tells that a word begins, the correction is not defined: there is none.
+    """
     words = tokenizer.words(scored.sentence.tokens)
     found = word_surprisals(scored.scores, words, after_space=after_space)
+    if not is_corrected(scored.sentence.tokens, tokenizer):
+        found = WordSurprisals(plain=found.plain, corrected=found.plain)
     return pd.DataFrame(
         {
             "sentence": scored.sentence.name,
@@ -65,8 +77,13 @@ def word_table(scored: Scored, tokenizer: Tokenizer, *, after_space: bool) -> pd
     )
 
 
+def is_corrected(tokens: list[int], tokenizer: Reader) -> bool:
+    """Return whether a space tells where a text's words begin: their surprisal can be put right."""
+    return tokenizer.text.words == "spaces" and not has_unspaced(tokenizer.decode(tokens))
+
+
 def sentence_table(
-    scored: Sequence[Scored], words: pd.DataFrame, tokenizer: Tokenizer
+    scored: Sequence[Scored], words: pd.DataFrame, tokenizer: Reader
 ) -> pd.DataFrame:
     """Return a row per sentence with every total, the most probable sentence first."""
     corrected = words.groupby("sentence")["corrected"].sum()
@@ -103,15 +120,15 @@ def product_table(log_probs: torch.Tensor) -> pd.DataFrame:
     )
 
 
-def sample_table(drawn: Sequence[Drawn], tokenizer: Tokenizer) -> pd.DataFrame:
+def sample_table(drawn: Sequence[Drawn], tokenizer: Reader) -> pd.DataFrame:
     """Return a row per sampled sentence.
 
     `tokens` and `nats` are the sentence's, under the model; `drawn_…` are of all that was drawn
-    until the sentence was seen to end, the paragraph break after it too, under what was drawn from.
+    until the sentence was seen to end, what comes after it too, under what was drawn from.
     """
     rows = []
     for one in drawn:
-        n = max(1, sentence_length(tokenizer.decode_each(one.tokens)))
+        n = tokenizer.sentence_length(one.tokens)
         rows.append(
             {
                 "text": tokenizer.decode(one.tokens[:n]).strip(),
@@ -126,17 +143,17 @@ def sample_table(drawn: Sequence[Drawn], tokenizer: Tokenizer) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def verbatim_table(drawn: Sequence[Drawn], tokenizer: Tokenizer, text: Tokens) -> pd.DataFrame:
+def verbatim_table(drawn: Sequence[Drawn], tokenizer: Reader, text: Tokens) -> pd.DataFrame:
     """Return a row per token of some sampled sentences: the longest run of the text through it."""
     sampled = _sentences(drawn, tokenizer)
     runs = run_lengths(sampled, text)
     return pd.concat(
-        pd.DataFrame({"sentence": number, "text": tokenizer.decode_each(tokens), "run": run})
+        pd.DataFrame({"sentence": number, "text": tokenizer.decode_running(tokens), "run": run})
         for number, (tokens, run) in enumerate(zip(sampled, runs, strict=True), start=1)
     )
 
 
-def copied_shares(drawn: Sequence[Drawn], tokenizer: Tokenizer, corpus: Corpus) -> dict[str, float]:
+def copied_shares(drawn: Sequence[Drawn], tokenizer: Reader, corpus: Corpus) -> dict[str, float]:
     """Return what share of some sampled sentences' tokens lies in runs of the training text.
 
     Beside it that of the held-out text, cut into pieces of the same lengths, time and again.
@@ -157,11 +174,9 @@ def copied_shares(drawn: Sequence[Drawn], tokenizer: Tokenizer, corpus: Corpus) 
     return {"run": COPIED, "sampled": share(sampled), "held_out": share(pieces)}
 
 
-def _sentences(drawn: Sequence[Drawn], tokenizer: Tokenizer) -> list[list[int]]:
+def _sentences(drawn: Sequence[Drawn], tokenizer: Reader) -> list[list[int]]:
     """Return each one's tokens up to where its sentence ends."""
-    return [
-        one.tokens[: max(1, sentence_length(tokenizer.decode_each(one.tokens)))] for one in drawn
-    ]
+    return [one.tokens[: tokenizer.sentence_length(one.tokens)] for one in drawn]
 
 
 def sample_metrics(table: pd.DataFrame) -> dict[str, Any]:

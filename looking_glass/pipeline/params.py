@@ -18,6 +18,7 @@ from looking_glass.pipeline.yaml_reader import read_yaml
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = (
     "compute",
+    "text",
     "download",
     "encode",
     "model",

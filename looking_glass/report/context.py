@@ -8,6 +8,7 @@ import pandas as pd
 
 from looking_glass.report import methods, page_data
 from looking_glass.report.prose import agreement, choice, inversion, likelihood, model, yardstick
+from looking_glass.report.prose.phrases import quoted, space_before
 from looking_glass.report.results import Choice, Results, first_sentence
 
 
@@ -88,7 +89,8 @@ def for_page(results: Results, first: Choice, last: Choice, number: int) -> dict
     )
     return {
         "number": number,
-        "prompt": " ".join(last.words["text"].iloc[:10]),
+        "prompt": quoted(last.words.iloc[:10]),
+        "spaces": last.words["before"].iloc[10:].tolist(),
         "eleventh": last.eleventh,
         "twelfth": last.words["text"].iloc[11],
         "alternatives": last.alternatives.to_dict("records"),
@@ -136,15 +138,16 @@ def about_log_probabilities(
 ) -> dict[str, Any]:
     """Return what the template says of log-probabilities."""
     ranked, words = results.table("logprob/sentences"), results.table("logprob/words")
+    tokens = results.table("logprob/tokens")
     samples = results.table("logprob/samples")
     said = [
         likelihood.explain_drawing(metrics, params),
-        likelihood.explain_words(first_sentence(words)),
+        likelihood.explain_words(first_sentence(words), corrected=metrics["words_corrected"]),
         likelihood.explain_underflow(results.table("logprob/product")),
     ]
     return {
         "sampled": samples["text"].iloc[0],
-        "sampled_tokens": first_sentence(results.table("logprob/tokens")).to_dict("records"),
+        "sampled_tokens": first_sentence(tokens).to_dict("records"),
         "sampled_words": first_sentence(words).to_dict("records"),
         "sampling_text": likelihood.explain_sampling(params),
         "sentence_text": [text for text in said if text],
@@ -156,7 +159,10 @@ def about_log_probabilities(
         "coloured": [
             {
                 "called": likelihood.called(name),
-                "words": page_data.heated(words[words["sentence"] == name]),
+                "words": page_data.heated(
+                    words[words["sentence"] == name],
+                    space_before(tokens[tokens["sentence"] == name]),
+                ),
             }
             for name in ranked["sentence"]
         ],

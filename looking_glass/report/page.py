@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,27 @@ from looking_glass.report.prose.phrases import percent, visible
 from looking_glass.report.readings import Readings
 
 TEMPLATES = Path(__file__).parent / "templates"
+QUOTED = re.compile("“([^“”]*)”")
 
 
 def data_uri(png: bytes) -> str:
     """Return a PNG as a `data:` address, so that the page needs no other file."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def isolated(value: Any) -> Any:
+    """Return a sentence with what it quotes set apart where that runs from right to left.
+
+    Signs and numbers after such a word would else be put on its other side. (Unicode's first strong
+    isolate and its end: UAX 9.)
+    """
+    if not isinstance(value, str) or hasattr(value, "__html__") or not _runs_left(value):
+        return value
+    return QUOTED.sub("“\u2068\\1\u2069”", value)
+
+
+def _runs_left(text: str) -> bool:
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
 
 
 def render(context: dict[str, Any], readings: Readings) -> str:
@@ -25,6 +43,7 @@ def render(context: dict[str, Any], readings: Readings) -> str:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=isolated,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -47,16 +47,20 @@ def appearance(table: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str,
     return readings
 
 
-def heated(words: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return each word of a sentence with its surprisal, and its share of the hottest colour."""
+def heated(words: pd.DataFrame, before: Sequence[str]) -> list[dict[str, Any]]:
+    """Return each word of a sentence with its surprisal, and its share of the hottest colour.
+
+    `before` is what stands before each word.
+    """
     return [
         {
+            "before": space,
             "text": row["text"],
             "heat": round(min(max(row["corrected"], 0.0) / HOTTEST, 1.0), 3),
             "corrected": row["corrected"],
             "surprisal": row["surprisal"],
         }
-        for row in words.to_dict("records")
+        for row, space in zip(words.to_dict("records"), before, strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from looking_glass.pipeline.artifacts import read_csv, read_json, read_tensors
 from looking_glass.pipeline.statistics import finite
 from looking_glass.report.measured import settings_key
+from looking_glass.report.prose.phrases import space_before
 from looking_glass.report.readings import Readings, readings_in
 
 BlockName = Literal["first", "last"]
@@ -25,7 +26,7 @@ class Choice:
 
     block: BlockName
     rows: pd.DataFrame  # row, head, and their numbers
-    words: pd.DataFrame  # twelve rows: text, predicting_row, own_row, and every measure
+    words: pd.DataFrame  # twelve rows: before, text, predicting_row, own_row, and every measure
     measures: pd.DataFrame  # measure, correlations with attention, top_word, top_effect
     alternatives: pd.DataFrame  # text, probability: what might have been chosen
 
@@ -108,7 +109,9 @@ class Results:
         return Choice(
             block=block,
             rows=self.of_prompt(f"attention/{block}/rows", number),
-            words=self.of_prompt(f"attention/{block}/words", number),
+            words=self.of_prompt(f"attention/{block}/words", number).assign(
+                before=space_before(self.of_prompt(f"attention/{block}/tokens", number))
+            ),
             measures=self.of_prompt(f"attention/{block}/measures", number),
             alternatives=self.of_prompt("choose/alternatives", number),
         )

@@ -17,12 +17,14 @@ from looking_glass.report.context import (
     about_model,
     live_data,
 )
+from looking_glass.report.figures.fonts import noting_what_is_missing
 from looking_glass.report.gallery import draw_figures
 from looking_glass.report.measures import MEASURES
 from looking_glass.report.page import data_uri, render
 from looking_glass.report.params import ReportParams
 from looking_glass.report.plots import plot_tables
 from looking_glass.report.prose.brief import explain_loss, in_brief
+from looking_glass.report.prose.phrases import explain_missing
 from looking_glass.report.results import Results
 
 PACKAGES = ("torch", "dvc", "tiktoken", "numpy", "pandas", "matplotlib")
@@ -44,14 +46,16 @@ def make_report(results: Results, settings: dict[str, Any], params: ReportParams
         (results.choice("first", number), results.choice("last", number))
         for number in range(1, len(settings["attention"]["prompts"]) + 1)
     ]
-    figures = {
-        name: to_png(figure, params.dpi)
-        for name, figure in draw_figures(results, metrics, pairs, params.colors).items()
-    }
+    with noting_what_is_missing() as missing:
+        figures = {
+            name: to_png(figure, params.dpi)
+            for name, figure in draw_figures(results, metrics, pairs, params.colors).items()
+        }
     context = {
         **metrics,
         "params": settings,
         "colors": params.colors,
+        "missing_text": explain_missing(missing),
         "figures": {name: data_uri(png) for name, png in figures.items()},
         "loss_text": explain_loss(metrics["evaluate"]),
         "sentence": settings["invert"]["sentence"],

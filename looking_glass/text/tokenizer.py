@@ -1,4 +1,4 @@
-"""GPT-2's byte-pair encoding from local tables, and which tokens make up which word."""
+"""GPT-2's byte-pair encoding from local tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import tiktoken
 from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 
 from looking_glass.pipeline.errors import InputError
+from looking_glass.text.characters import shown_alone, shown_in_text
 
 # Radford et al. 2019, encoder.py: contractions, words, numbers and signs, each with the one space
 # before it. The published pattern; tiktoken's own is the same language, written to run faster.
@@ -25,18 +25,6 @@ END_OF_TEXT = "<|endoftext|>"
 _LONG_WHITE = re.compile(
     r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]{10000,}"
 )
-
-
-@dataclass(frozen=True)
-class Word:
-    """A whitespace-separated piece of text and the tokens `start` to `stop` (exclusive) in it.
-
-    White space belongs to the word that follows it, as in GPT-2's tokens, or to the last word.
-    """
-
-    text: str
-    start: int
-    stop: int
 
 
 class Tokenizer:
@@ -128,55 +116,25 @@ class Tokenizer:
         """Return the text of `tokens`; bytes that are no UTF-8 show as U+FFFD."""
         return self._encoding.decode(tokens)
 
+    def pieces(self, tokens: list[int]) -> list[bytes]:
+        """Return the bytes of each token."""
+        return self._encoding.decode_tokens_bytes(tokens)
+
     def decode_each(self, tokens: list[int]) -> list[str]:
-        r"""Return each token's own text; a part of a character shows as bytes, such as `\xf0`."""
-        return [_readable(self._encoding.decode_single_token_bytes(token)) for token in tokens]
+        """Return the text of each token of a text, a part of a character as `我[1/2]`."""
+        return shown_in_text(self.pieces(tokens))
+
+    def decode_running(self, tokens: list[int]) -> list[str]:
+        """Return the text of each token of a text, each character with the first of its parts."""
+        return shown_in_text(self.pieces(tokens), parts_told=False)
+
+    def decode_alone(self, tokens: list[int]) -> list[str]:
+        """Return the text of each token by itself, a part of a character as bytes: `⟨E6 88⟩`."""
+        return [shown_alone(piece) for piece in self.pieces(tokens)]
 
     def n_bytes(self, tokens: list[int]) -> int:
         """Return how many bytes of UTF-8 `tokens` stand for."""
         return len(self._encoding.decode_bytes(tokens))
-
-    def words(self, tokens: list[int]) -> list[Word]:
-        """Return the words of the text of `tokens`, together covering every token once.
-
-        A token that holds the end of one word and the start of another (GPT-2 has none) would go
-        to the first. Text that is white space alone is one word of that text.
-        """
-        pieces = self._encoding.decode_tokens_bytes(tokens)
-        ends = _word_ends(b"".join(pieces))
-        words: list[Word] = []
-        start = position = 0
-        for index, piece in enumerate(pieces, start=1):
-            position += len(piece)
-            if len(words) < len(ends) - 1 and position >= ends[len(words)]:
-                words.append(self._word(tokens, start, index))
-                start = index
-        if start < len(tokens):
-            words.append(self._word(tokens, start, len(tokens)))
-        return words
-
-    def _word(self, tokens: list[int], start: int, stop: int) -> Word:
-        text = self.decode(tokens[start:stop])
-        return Word(text.strip() or text, start, stop)
-
-
-def _word_ends(content: bytes) -> list[int]:
-    """Return the offset in bytes just after each whitespace-separated piece of `content`."""
-    text = content.decode("utf-8", "surrogateescape")  # it may end within a character
-    ends: list[int] = []
-    position = seen = 0
-    for match in re.finditer(r"\S+", text):
-        position += len(text[seen : match.end()].encode("utf-8", "surrogateescape"))
-        seen = match.end()
-        ends.append(position)
-    return ends
-
-
-def _readable(content: bytes) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return "".join(f"\\x{byte:02x}" for byte in content)
 
 
 def _sha256(path: Path) -> str:

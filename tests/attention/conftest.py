@@ -9,7 +9,7 @@ from looking_glass.attention.continuation import continue_prompt
 from looking_glass.attention.measures import Measures, measure_cases, of_block
 from looking_glass.attention.traced import TracedSentence, trace_sentence
 from looking_glass.gpt.model import GPT
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 from tests.helpers.cases import COMPUTE, case_of
 from tests.helpers.models import make_model
 from tests.helpers.planted import LENGTH, SOURCE, VOCAB, copying, trained
@@ -27,7 +27,7 @@ def model() -> GPT:
 
 
 @pytest.fixture(scope="session")
-def traced(model: GPT, tokenizer: Tokenizer) -> TracedSentence:
+def traced(model: GPT, tokenizer: Reader) -> TracedSentence:
     """How it sees a sentence of whose words some have many tokens."""
     found = trace_sentence(model, tokenizer, continue_prompt(model, tokenizer, PROMPT))
     assert found.words[:10] == PROMPT.split()

@@ -15,11 +15,11 @@ from looking_glass.attention.measures import MEASURES, Measures, in_each_block
 from looking_glass.attention.traced import TracedSentence
 from looking_glass.gpt.model import GPT
 from looking_glass.text.corpus import Tokens
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 
 
 def test_what_is_most_probable_without_a_word(
-    model: GPT, traced: TracedSentence, tokenizer: Tokenizer
+    model: GPT, traced: TracedSentence, tokenizer: Reader
 ) -> None:
     plain = causes.alternatives(model(traced.choices.contexts)[0, -1], tokenizer)
     assert plain["probability"].is_monotonic_decreasing
@@ -58,7 +58,7 @@ def text_after(sentence: Continuation, followers: list[int]) -> Tokens:
 
 
 def test_where_the_context_ends_in_the_text_is_told(
-    traced: TracedSentence, tokenizer: Tokenizer
+    traced: TracedSentence, tokenizer: Reader
 ) -> None:
     sentence = traced.sentence
     end = sentence.tokens[sentence.predicting - 1 : sentence.predicting + 1]
@@ -78,7 +78,7 @@ def test_where_the_context_ends_in_the_text_is_told(
 
 
 def test_a_choice_beyond_the_most_frequent_ten_is_told_with_its_rank(
-    traced: TracedSentence, tokenizer: Tokenizer
+    traced: TracedSentence, tokenizer: Reader
 ) -> None:
     sentence = traced.sentence
     others = [(sentence.chosen + i) % 50_000 for i in range(1, 15)]

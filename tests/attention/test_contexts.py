@@ -11,7 +11,7 @@ from looking_glass.attention.contexts import Case, draw_cases, seen_by
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
 from looking_glass.text.corpus import Tokens
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 from tests.helpers.cases import COMPUTE
 from tests.helpers.models import make_model
 
@@ -20,13 +20,13 @@ WORDS = [f"w{i}ord," if i % 3 else f"“Hatter{i}”" for i in range(40)]
 
 
 @pytest.fixture(scope="module")
-def text(tokenizer: Tokenizer) -> Tokens:
+def text(tokenizer: Reader) -> Tokens:
     """Forty words, and half a word at each end."""
     return np.array(tokenizer.encode(f"lf {' '.join(WORDS)} ha"), dtype=np.uint16)
 
 
 def draw(
-    model: GPT, tokenizer: Tokenizer, text: Tokens, n: int = 100, n_words: int = 3, seed: int = 1
+    model: GPT, tokenizer: Reader, text: Tokens, n: int = 100, n_words: int = 3, seed: int = 1
 ) -> list[Case]:
     generator = torch.Generator().manual_seed(seed)
     return draw_cases(
@@ -34,7 +34,7 @@ def draw(
     )
 
 
-def texts(cases: list[Case], tokenizer: Tokenizer) -> list[str]:
+def texts(cases: list[Case], tokenizer: Reader) -> list[str]:
     return [tokenizer.decode(case.choices.contexts[0].tolist()) for case in cases]
 
 
@@ -45,7 +45,7 @@ def long() -> GPT:
 
 
 def test_contexts_are_whole_words_as_many_as_asked_for(
-    long: GPT, tokenizer: Tokenizer, text: Tokens
+    long: GPT, tokenizer: Reader, text: Tokens
 ) -> None:
     for n_words in (2, 3, 7):
         cases = draw(long, tokenizer, text, n_words=n_words)
@@ -61,7 +61,7 @@ def test_contexts_are_whole_words_as_many_as_asked_for(
             assert [b for _, b in case.words] == [*(a for a, _ in case.words[1:]), case.length]
 
 
-def test_no_two_contexts_share_a_token(long: GPT, tokenizer: Tokenizer, text: Tokens) -> None:
+def test_no_two_contexts_share_a_token(long: GPT, tokenizer: Reader, text: Tokens) -> None:
     cases = draw(long, tokenizer, text)
     used = [word for told in texts(cases, tokenizer) for word in told.split()]
     assert len(used) == len(set(used)) == 39
@@ -70,7 +70,7 @@ def test_no_two_contexts_share_a_token(long: GPT, tokenizer: Tokenizer, text: To
 
 
 def test_the_choice_is_the_models_after_that_context_alone(
-    long: GPT, tokenizer: Tokenizer, text: Tokens
+    long: GPT, tokenizer: Reader, text: Tokens
 ) -> None:
     for case in draw(long, tokenizer, text, n=3):
         alone = choose(long, case.choices.contexts)
@@ -79,7 +79,7 @@ def test_the_choice_is_the_models_after_that_context_alone(
 
 
 def test_the_seed_decides_which_and_in_what_order(
-    long: GPT, tokenizer: Tokenizer, text: Tokens
+    long: GPT, tokenizer: Reader, text: Tokens
 ) -> None:
     first, again, other = (
         texts(draw(long, tokenizer, text, n=5, seed=seed), tokenizer) for seed in (1, 1, 2)
@@ -91,7 +91,7 @@ def test_the_seed_decides_which_and_in_what_order(
     assert first != in_order
 
 
-def test_what_the_block_cannot_hold_is_left_out(tokenizer: Tokenizer) -> None:
+def test_what_the_block_cannot_hold_is_left_out(tokenizer: Reader) -> None:
     text = "lf " + " ".join(["a cat", "antidisestablishmentarianism bird"] * 4) + " ha"
     tokens = np.array(tokenizer.encode(text), dtype=np.uint16)
     short = make_model(vocab_size=50_257, block_size=4)
@@ -102,9 +102,7 @@ def test_what_the_block_cannot_hold_is_left_out(tokenizer: Tokenizer) -> None:
 
 
 @pytest.mark.parametrize("n_words", [21, 40])
-def test_a_short_text_is_refused(
-    long: GPT, tokenizer: Tokenizer, text: Tokens, n_words: int
-) -> None:
+def test_a_short_text_is_refused(long: GPT, tokenizer: Reader, text: Tokens, n_words: int) -> None:
     with pytest.raises(InputError, match=r"^attention\.context_words: at least 2 .*fewer") as told:
         draw(long, tokenizer, text, n_words=n_words)
     assert f"{n_words} whole words" in str(told.value)
@@ -115,7 +113,7 @@ def test_a_short_text_is_refused(
 
 
 def test_another_model_is_asked_about_the_same_choices(
-    long: GPT, tokenizer: Tokenizer, text: Tokens
+    long: GPT, tokenizer: Reader, text: Tokens
 ) -> None:
     cases = draw(long, tokenizer, text, n=4)
     with torch.random.fork_rng():

@@ -8,14 +8,14 @@ import torch
 from looking_glass.attention.continuation import continuation_of, continue_prompt
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 from tests.helpers.models import make_model
 
 TEN_WORDS = "Alice was beginning to get very tired of sitting by"
 
 
 def test_the_eleventh_word_is_the_models_and_its_predictor_stands_before_it(
-    tiny: GPT, tokenizer: Tokenizer
+    tiny: GPT, tokenizer: Reader
 ) -> None:
     sentence = continue_prompt(tiny, tokenizer, TEN_WORDS)
     assert [word.text for word in sentence.words[:9]] == TEN_WORDS.split()[:9]
@@ -31,13 +31,13 @@ def test_the_eleventh_word_is_the_models_and_its_predictor_stands_before_it(
 
 
 @pytest.mark.parametrize("n", [0, 1, 9, 11])
-def test_a_prompt_of_another_length_is_refused(tiny: GPT, tokenizer: Tokenizer, n: int) -> None:
+def test_a_prompt_of_another_length_is_refused(tiny: GPT, tokenizer: Reader, n: int) -> None:
     prompt = " ".join(["word"] * n)
     with pytest.raises(InputError, match=rf"exactly 10 words are required.* got {n} "):
         continue_prompt(tiny, tokenizer, prompt)
 
 
-def test_a_prompt_that_leaves_no_room_for_two_words_is_refused(tokenizer: Tokenizer) -> None:
+def test_a_prompt_that_leaves_no_room_for_two_words_is_refused(tokenizer: Reader) -> None:
     model = make_model(vocab_size=50_257, block_size=11)
     with pytest.raises(
         InputError, match=r"2 whole words after the 10 tokens of .* within a block of 11"
@@ -48,9 +48,7 @@ def test_a_prompt_that_leaves_no_room_for_two_words_is_refused(tokenizer: Tokeni
 
 
 @pytest.mark.parametrize("token", [11, 262])
-def test_a_model_that_repeats_itself_is_to_be_trained_longer(
-    tokenizer: Tokenizer, token: int
-) -> None:
+def test_a_model_that_repeats_itself_is_to_be_trained_longer(tokenizer: Reader, token: int) -> None:
     model = make_model(vocab_size=50_257, block_size=64, tie_weights=False)
     with torch.no_grad():
         model.transformer.ln_f.weight.zero_()

@@ -17,7 +17,7 @@ from looking_glass.attention.patterns import (
     trace,
     word_pattern,
 )
-from looking_glass.text.tokenizer import Word
+from looking_glass.text.words import Word
 from tests.helpers.models import make_model
 
 

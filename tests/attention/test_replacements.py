@@ -7,15 +7,15 @@ import torch
 
 from looking_glass.attention.replacements import match_tokens, matched_tokens
 from looking_glass.text.corpus import Corpus
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 
 
-def corpus_of(tokenizer: Tokenizer, text: str) -> Corpus:
+def corpus_of(tokenizer: Reader, text: str) -> Corpus:
     tokens = np.array(tokenizer.encode(text), dtype=np.uint16)
     return Corpus(train=tokens, val=tokens, vocab_size=50_257, val_bytes=1)
 
 
-def one(tokenizer: Tokenizer, text: str) -> int:
+def one(tokenizer: Reader, text: str) -> int:
     (token,) = tokenizer.encode(text)
     return token
 
@@ -31,7 +31,7 @@ def test_a_token_is_matched_within_its_kind_by_frequency() -> None:
     assert all(other != token for token, other in enumerate(matched))
 
 
-def test_tokens_are_matched_among_those_of_the_training_text(tokenizer: Tokenizer) -> None:
+def test_tokens_are_matched_among_those_of_the_training_text(tokenizer: Reader) -> None:
     text = " cat dog dog bird , , , ; ;"
     matched = match_tokens(corpus_of(tokenizer, text), tokenizer)
     seen = set(tokenizer.encode(text))
@@ -39,7 +39,7 @@ def test_tokens_are_matched_among_those_of_the_training_text(tokenizer: Tokenize
     assert all(int(matched[token]) != token for token in seen)
 
 
-def test_an_unseen_token_gets_the_rarest_seen_one_of_its_kind(tokenizer: Tokenizer) -> None:
+def test_an_unseen_token_gets_the_rarest_seen_one_of_its_kind(tokenizer: Reader) -> None:
     text = " cat cat cat dog bird bird , , ;"
     matched = match_tokens(corpus_of(tokenizer, text), tokenizer)
     assert int(matched[one(tokenizer, " tea")]) == one(tokenizer, " dog")
@@ -49,13 +49,13 @@ def test_an_unseen_token_gets_the_rarest_seen_one_of_its_kind(tokenizer: Tokeniz
 
 
 def test_a_text_of_one_token_has_a_stand_in_for_all_of_its_kind_but_itself(
-    tokenizer: Tokenizer,
+    tokenizer: Reader,
 ) -> None:
     matched = match_tokens(corpus_of(tokenizer, " cat cat cat"), tokenizer)
     cat, tea, alice = (one(tokenizer, text) for text in (" cat", " tea", " Alice"))
     assert matched[[cat, tea, alice]].tolist() == [cat, cat, alice]
 
 
-def test_a_text_of_no_token_has_none(tokenizer: Tokenizer) -> None:
+def test_a_text_of_no_token_has_none(tokenizer: Reader) -> None:
     matched = match_tokens(corpus_of(tokenizer, ""), tokenizer)
     assert torch.equal(matched, torch.arange(50_257))

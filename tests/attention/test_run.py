@@ -17,14 +17,14 @@ from looking_glass.attention.traced import TracedSentence
 from looking_glass.gpt.model import GPT
 from looking_glass.text import sample
 from looking_glass.text.corpus import Tokens
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 from tests.helpers.cases import COMPUTE
 
 MATCHED = torch.arange(50_257).roll(1)
 
 
 @pytest.fixture(scope="module")
-def text(tokenizer: Tokenizer) -> Tokens:
+def text(tokenizer: Reader) -> Tokens:
     told = " ".join(f"so the {what} went home" for what in ("cat", "queen", "hatter", "king") * 5)
     return np.array(tokenizer.encode(told), dtype=np.uint16)
 
@@ -36,7 +36,7 @@ def params(*prompts: str, n: int = 6, words: int = 4) -> AttentionParams:
 
 
 def test_the_cases_do_not_depend_on_the_prompts(
-    model: GPT, tokenizer: Tokenizer, text: Tokens
+    model: GPT, tokenizer: Reader, text: Tokens
 ) -> None:
     drawn = []
     for prompts in (("one",), ("another one that is much longer than that",), ("a", "b")):
@@ -50,7 +50,7 @@ def test_the_cases_do_not_depend_on_the_prompts(
 
 
 def test_measures_are_kept_of_sentences_of_cases_and_of_a_model_that_learned_nothing(
-    model: GPT, tokenizer: Tokenizer, traced: TracedSentence, text: Tokens
+    model: GPT, tokenizer: Reader, traced: TracedSentence, text: Tokens
 ) -> None:
     cases, generator = draw(model, tokenizer, text, params("a"), COMPUTE)
     state = generator.get_state()
@@ -83,7 +83,7 @@ def test_the_tables_of_several_sentences_are_joined_by_their_number() -> None:
 
 
 def test_from_a_long_text_cases_are_drawn_all_over_it(
-    model: GPT, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+    model: GPT, tokenizer: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "MOST", 120)
     monkeypatch.setattr(run, "TOKENS_A_WORD", 1)

@@ -15,7 +15,7 @@ from looking_glass.attention.traced import (
     word_arrays,
 )
 from looking_glass.gpt.model import GPT
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 
 
 def test_the_choice_is_seen_with_all_that_it_saw(model: GPT, traced: TracedSentence) -> None:
@@ -44,7 +44,7 @@ def test_a_blocks_words_are_the_mean_over_its_heads(model: GPT, traced: TracedSe
 
 
 def test_a_row_that_does_not_sum_to_one_stops_the_stage(
-    model: GPT, tokenizer: Tokenizer, traced: TracedSentence, monkeypatch: pytest.MonkeyPatch
+    model: GPT, tokenizer: Reader, traced: TracedSentence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def halved(*arguments: object) -> torch.Tensor:
         return pattern(*arguments) / 2  # type: ignore[arg-type]

@@ -14,11 +14,11 @@ from looking_glass.gpt.sampling import Sampling
 from looking_glass.likelihood.scores import score
 from tests.helpers.models import make_model, numbers
 
-PIECES = [chr(ord("A") + i % 26) for i in range(97)]
+PIECES = [bytes([ord("A") + i % 26]) for i in range(97)]
 FULL_STOP = PIECES[3]
 
 
-def ended(text: str) -> bool:
+def ended(text: bytes) -> bool:
     return text.endswith(FULL_STOP)
 
 

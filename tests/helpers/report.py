@@ -57,6 +57,7 @@ def choice(
     words = pd.DataFrame(
         {
             "word": range(12),
+            "before": ["", *[" "] * 11],
             "text": WORDS,
             "predicting_row": [attention.get(word, 0.01) for word in WORDS],
             "own_row": [1 / 12] * 12,

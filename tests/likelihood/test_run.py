@@ -11,7 +11,7 @@ from looking_glass.likelihood import run
 from looking_glass.likelihood.run import Likelihoods, sample_and_score
 from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.text.corpus import Corpus
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 from tests.helpers.likelihood import params
 from tests.helpers.models import make_model
 
@@ -25,18 +25,18 @@ def model() -> GPT:
 
 
 @pytest.fixture(scope="module")
-def corpus(tokenizer: Tokenizer) -> Corpus:
+def corpus(tokenizer: Reader) -> Corpus:
     text = "It was late.\n\nShe ran home. The cat saw her, and the queen did not."
     tokens = np.array(tokenizer.encode(text), dtype=np.uint16)
     return Corpus(train=tokens, val=tokens, vocab_size=50_257, val_bytes=1)
 
 
-def look(model: GPT, tokenizer: Tokenizer, corpus: Corpus, **changes: object) -> Likelihoods:
+def look(model: GPT, tokenizer: Reader, corpus: Corpus, **changes: object) -> Likelihoods:
     return sample_and_score(model, tokenizer, corpus, params(**changes), ALONE)
 
 
 def test_a_sentence_is_the_same_however_many_are_sampled_with_it(
-    model: GPT, tokenizer: Tokenizer, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+    model: GPT, tokenizer: Reader, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = look(model, tokenizer, corpus, samples=3)
     monkeypatch.setattr(run, "SHARE", 4)
@@ -48,7 +48,7 @@ def test_a_sentence_is_the_same_however_many_are_sampled_with_it(
 
 
 def test_each_sentence_asked_for_is_compared_once(
-    model: GPT, tokenizer: Tokenizer, corpus: Corpus
+    model: GPT, tokenizer: Reader, corpus: Corpus
 ) -> None:
     names = ["greedy", "shuffled", "held_out", "greedy", "sampled"]
     found = look(model, tokenizer, corpus, compare=names, sentences=["a cat"])
@@ -60,7 +60,7 @@ def test_each_sentence_asked_for_is_compared_once(
     assert sorted(ranked["shuffled"].split()) == sorted(ranked["sampled"].split())
 
 
-def test_what_was_drawn_is_what_is_scored(model: GPT, tokenizer: Tokenizer, corpus: Corpus) -> None:
+def test_what_was_drawn_is_what_is_scored(model: GPT, tokenizer: Reader, corpus: Corpus) -> None:
     found = look(model, tokenizer, corpus, temperature=0.5, top_k=50)
     first = found.tables["samples"].iloc[0]
     assert found.details["nats"] == pytest.approx(first["nats"], abs=1e-4)
@@ -69,9 +69,9 @@ def test_what_was_drawn_is_what_is_scored(model: GPT, tokenizer: Tokenizer, corp
 
 
 def test_the_product_is_that_of_the_sentence_drawn_on_past_its_end(
-    model: GPT, tokenizer: Tokenizer, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+    model: GPT, tokenizer: Reader, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "has_ended", lambda text: len(text) > 12)
+    monkeypatch.setattr(Reader, "sentence_is_over", lambda _, text: len(text) > 12)
     found = look(model, tokenizer, corpus)
     n = found.tables["samples"]["drawn_tokens"].iloc[0]
     assert n < 12 == found.tables["product"]["tokens"].max()

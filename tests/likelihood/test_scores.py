@@ -23,7 +23,8 @@ from looking_glass.likelihood.scores import (
     word_starters,
     word_surprisals,
 )
-from looking_glass.text.tokenizer import Tokenizer, Word
+from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.words import Word
 from tests.helpers.models import make_model
 
 BEGINS = torch.arange(97) % 3 == 0

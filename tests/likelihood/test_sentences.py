@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from looking_glass.likelihood.sentences import (
     continuation,
-    has_ended,
     held_out,
     prompt_tokens,
-    sentence_length,
     shuffled,
     users_sentences,
 )
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.language import TextParams
+from looking_glass.text.reader import Reader
 from tests.helpers.likelihood import params
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("She ran. Then she", "She ran."),
-        ("'Oh dear!' said Alice.", "'Oh dear!'"),
-        ("no end at all", "no end at all"),
-        ("\n\nShe ran\n\nThen", "\n\nShe ran"),
-        ("\n\n'Why,' she\n\n'Oh!'", "\n\n'Why,' she"),
-        ("Why?", "Why?"),
-    ],
-)
-def test_where_a_sentence_ends(tokenizer: Tokenizer, text: str, sentence: str) -> None:
-    tokens = tokenizer.encode(text)
-    n = sentence_length(tokenizer.decode_each(tokens))
-    assert tokenizer.decode(tokens[:n]) == sentence
-    assert has_ended(sentence) == (sentence[-1] in ".!?'")
-
-
-def test_a_prompt_is_required_and_must_leave_room(tokenizer: Tokenizer) -> None:
+def test_a_prompt_is_required_and_must_leave_room(tokenizer: Reader) -> None:
     assert prompt_tokens(tokenizer, params(), 16) == [198, 198]
     with pytest.raises(InputError, match="at least one token is required"):
         prompt_tokens(tokenizer, params(prompt=""), 16)
@@ -48,7 +31,7 @@ def test_a_prompt_is_required_and_must_leave_room(tokenizer: Tokenizer) -> None:
         prompt_tokens(tokenizer, params(stride=17), 16)
 
 
-def test_words_are_kept_apart_from_the_prompts(tokenizer: Tokenizer) -> None:
+def test_words_are_kept_apart_from_the_prompts(tokenizer: Reader) -> None:
     assert tokenizer.decode(continuation(tokenizer, "Alice", "was")) == " was"
     assert tokenizer.decode(continuation(tokenizer, "\n\n", "was")) == "was"
     assert tokenizer.decode(continuation(tokenizer, "Alice", " was")) == " was"
@@ -58,7 +41,7 @@ def test_words_are_kept_apart_from_the_prompts(tokenizer: Tokenizer) -> None:
 @pytest.mark.parametrize("blanks", ["", " ", "  ", "   ", "\t", "\n", "\n\n", " \n"])
 @pytest.mark.parametrize("text", ["to the rabbit", "'s hat", "12", "🐿️ ran"])
 def test_a_continuation_is_the_tokens_of_the_joined_text(
-    tokenizer: Tokenizer, blanks: str, text: str
+    tokenizer: Reader, blanks: str, text: str
 ) -> None:
     prompt = f"said the cat{blanks}"
     apart = " " if not blanks and not text[:1].isspace() else ""
@@ -66,19 +49,19 @@ def test_a_continuation_is_the_tokens_of_the_joined_text(
     assert tokens == tokenizer.encode(f"{prompt}{apart}{text}")
 
 
-def test_a_text_that_changes_the_prompts_own_tokens_is_refused(tokenizer: Tokenizer) -> None:
+def test_a_text_that_changes_the_prompts_own_tokens_is_refused(tokenizer: Reader) -> None:
     with pytest.raises(InputError, match="must end where a token of the joined text ends"):
         continuation(tokenizer, "said the cat\n", "\n\nThen")
 
 
-def test_a_blank_at_the_prompts_end_changes_nothing(tokenizer: Tokenizer) -> None:
+def test_a_blank_at_the_prompts_end_changes_nothing(tokenizer: Reader) -> None:
     bare, blank = ("said the cat", "said the cat ")
     assert continuation(tokenizer, blank, "to it") == continuation(tokenizer, bare, "to it")
-    mixed = [shuffled(tokenizer, prompt, "to the rabbit", seed=1) for prompt in (bare, blank)]
-    assert mixed[0] == mixed[1]
+    orders = [shuffled(tokenizer, prompt, "to the rabbit", seed=1) for prompt in (bare, blank)]
+    assert orders[0] == orders[1]
 
 
-def test_the_users_sentences_are_named_and_empty_ones_refused(tokenizer: Tokenizer) -> None:
+def test_the_users_sentences_are_named_and_empty_ones_refused(tokenizer: Reader) -> None:
     (one,) = users_sentences(tokenizer, params(sentences=["🐿️"]))
     assert one.name == "yours"
     assert tokenizer.decode(one.tokens) == "🐿️"
@@ -89,20 +72,52 @@ def test_the_users_sentences_are_named_and_empty_ones_refused(tokenizer: Tokeniz
             users_sentences(tokenizer, params(sentences=["a", empty]))
 
 
-def test_shuffling_keeps_the_words(tokenizer: Tokenizer) -> None:
+def mixed(tokenizer: Reader, text: str, seed: int = 1) -> str:
+    found = shuffled(tokenizer, "\n\n", text, seed)
+    assert found is not None
+    return tokenizer.decode(found.tokens)
+
+
+def test_shuffling_keeps_the_words(tokenizer: Reader) -> None:
     text = "one two three four five"
-    found = tokenizer.decode(shuffled(tokenizer, "\n\n", text, 1).tokens)
+    found = mixed(tokenizer, text)
     assert found != text
     assert sorted(found.split()) == sorted(text.split())
-    again, other = (shuffled(tokenizer, "\n\n", text, seed).tokens for seed in (1, 2))
-    assert tokenizer.decode(again) == found != tokenizer.decode(other)
+    assert mixed(tokenizer, text, 1) == found != mixed(tokenizer, text, 2)
 
 
-def test_the_held_out_sentence_begins_a_paragraph(tokenizer: Tokenizer) -> None:
+def test_words_without_spaces_are_shuffled_without(tables: tuple[Path, Path]) -> None:
+    chinese = Reader(*tables, TextParams(language="zh", words="segments"))
+    text = "我来了，你去吗？"
+    found = mixed(chinese, text)
+    assert found != text
+    assert sorted(found) == sorted(text)
+    assert all(pair in found for pair in ("了，", "吗？")), "marks stay with their words"
+    german = Reader(*tables, TextParams(language="de", words="segments"))
+    assert sorted(mixed(german, "Sie kam, und er ging.").split()) == [
+        "Sie", "er", "ging.", "kam,", "und",
+    ]  # fmt: skip
+    by_token = Reader(*tables, TextParams(language="en", words="tokens"))
+    one = shuffled(by_token, "\n\n", "a walnut tree", seed=2)
+    assert one is not None
+    assert one.tokens != by_token.encode("a walnut tree")
+    assert sorted(one.tokens) == sorted(by_token.encode("a walnut tree"))
+
+
+def test_white_space_has_no_words_to_shuffle(tokenizer: Reader) -> None:
+    assert shuffled(tokenizer, "\n\n", " \n", seed=1) is None
+
+
+def test_no_space_is_put_between_scripts_without_one(tables: tuple[Path, Path]) -> None:
+    chinese = Reader(*tables, TextParams(language="zh", words="segments"))
+    assert chinese.decode(continuation(chinese, "我来了，", "你去吗？")) == "你去吗？"
+
+
+def test_the_held_out_sentence_begins_a_paragraph(tokenizer: Reader) -> None:
     def found(text: str) -> str:
         tokens = np.array(tokenizer.encode(text), dtype=np.uint16)
         return tokenizer.decode(held_out(tokenizer, tokens).tokens)
 
-    assert found("tail of one.\n\n'Well!' she said. More.") == "'Well!'"
+    assert found("tail of one.\n\n'Well!' she said. More.") == "'Well!' she said."
     assert found("no paragraph here. More.") == "no paragraph here."
     assert found("one.\n\nlast words without an end") == "last words without an end"

@@ -12,7 +12,7 @@ from looking_glass.likelihood import tables
 from looking_glass.likelihood.scores import score
 from looking_glass.likelihood.sentences import Sentence
 from looking_glass.text.corpus import Corpus
-from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.text.reader import Reader
 from tests.helpers.models import make_model
 
 TEXTS = {
@@ -24,7 +24,7 @@ TEXTS = {
 
 
 @pytest.fixture(scope="module")
-def scored(tokenizer: Tokenizer) -> list[tables.Scored]:
+def scored(tokenizer: Reader) -> list[tables.Scored]:
     torch.manual_seed(0)
     model = make_model(vocab_size=50_257)
     begins = torch.zeros(50_257)
@@ -37,7 +37,7 @@ def scored(tokenizer: Tokenizer) -> list[tables.Scored]:
     return found
 
 
-def test_tokens_words_and_totals_add_up(scored: list[tables.Scored], tokenizer: Tokenizer) -> None:
+def test_tokens_words_and_totals_add_up(scored: list[tables.Scored], tokenizer: Reader) -> None:
     tokens = pd.concat(tables.token_table(one, tokenizer) for one in scored)
     words = pd.concat(tables.word_table(one, tokenizer, after_space=True) for one in scored)
     ranked = tables.sentence_table(scored, words, tokenizer)
@@ -66,7 +66,7 @@ def drawn(log_probs: list[float], entropies: list[float]) -> Drawn:
     )
 
 
-def test_the_place_of_the_first_and_the_entropy_check_by_hand(tokenizer: Tokenizer) -> None:
+def test_the_place_of_the_first_and_the_entropy_check_by_hand(tokenizer: Reader) -> None:
     table = tables.sample_table(
         [drawn([-2, -2], [1, 1]), drawn([-1], [2]), drawn([-9, -3, -3], [4, 4, 4])], tokenizer
     )
@@ -79,7 +79,7 @@ def test_the_place_of_the_first_and_the_entropy_check_by_hand(tokenizer: Tokeniz
     assert found["standard_error"] == pytest.approx((13 / 3 / 3) ** 0.5)
 
 
-def test_of_what_was_drawn_the_sentence_alone_is_counted(tokenizer: Tokenizer) -> None:
+def test_of_what_was_drawn_the_sentence_alone_is_counted(tokenizer: Reader) -> None:
     tokens = tokenizer.encode(" She ran.") + tokenizer.encode_prompt("\n\n")
     values = -torch.arange(1.0, len(tokens) + 1, dtype=torch.float64)
     one = Drawn(tokens=tokens, log_probs=values, sampling_log_probs=2 * values, entropies=-values)
@@ -99,7 +99,7 @@ def test_of_what_was_drawn_the_sentence_alone_is_counted(tokenizer: Tokenizer) -
 
 
 def test_what_is_copied_stands_beside_what_the_book_shares_with_itself(
-    tokenizer: Tokenizer,
+    tokenizer: Reader,
 ) -> None:
     sentence = tokenizer.encode(" One two three four five six seven.")
     values = -torch.ones(len(sentence), dtype=torch.float64)

@@ -31,3 +31,9 @@ def test_a_picture_is_in_the_page_itself() -> None:
     kind, content = address.split(",")
     assert kind == "data:image/png;base64"
     assert base64.b64decode(content) == b"\x89PNG"
+
+
+def test_what_runs_from_right_to_left_is_set_apart_in_a_sentence() -> None:
+    assert page.isolated("“نعم” (0.5) and “no”") == "“\u2068نعم\u2069” (0.5) and “\u2068no\u2069”"
+    assert page.isolated("“yes” (0.5)") == "“yes” (0.5)"
+    assert page.isolated(0.5) == 0.5

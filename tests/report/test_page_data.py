@@ -48,7 +48,7 @@ def test_each_reading_appears_step_by_step() -> None:
 @pytest.mark.parametrize(("nats", "heat"), [(-0.2, 0.0), (3.0, 0.25), (12.0, 1.0), (40.0, 1.0)])
 def test_heat_grows_with_surprisal_up_to_the_full_colour(nats: float, heat: float) -> None:
     words = pd.DataFrame({"text": ["w"], "corrected": [nats], "surprisal": [1.0]})
-    assert page_data.heated(words)[0]["heat"] == heat
+    assert page_data.heated(words, [""])[0]["heat"] == heat
 
 
 def test_copies_are_kept_by_sentence() -> None:

@@ -15,6 +15,12 @@ from tests.helpers.project import TEN, edit, main_of
 
 BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "an unknown key": (train, {"train__stepz": 1}, "unknown key 'train.stepz'"),
+    "a language by its name": (
+        logprob,
+        {"text__language": "german"},
+        "'text.language': .*two-letter code .*got 'german'",
+    ),
+    "another kind of words": (choose, {"text__words": "letters"}, "'text.words': .*got 'letters'"),
     "an unknown section": (encode, {"trian": {}}, "unknown section 'trian'"),
     "a mistyped value": (train, {"train__steps": "many"}, "'train.steps': .*got 'many'"),
     "heads that do not divide the width": (train, {"model__n_head": 5}, "divisible by n_head"),

@@ -180,6 +180,10 @@ def test_nothing_runs_twice_and_edits_run_just_what_they_touch(project: Path) ->
     assert repro(project) == ["invert", "report"]
     edit(project, report__colors__primary="#336699")
     assert repro(project) == ["report"]
+    edit(project, text__words="tokens")
+    last = EVERY_STAGE.index("choose")
+    assert changed(project) == EVERY_STAGE[last:], "what a word is concerns no training"
+    edit(project, text__words="spaces")
     edit(project, model__n_embd=34)
     assert repro(project, "train") == ["train"], "and not encode"
     # A dry run takes no stage for changed whose inputs are still to be made: so it is asked now.

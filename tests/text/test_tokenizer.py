@@ -14,7 +14,7 @@ from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 from transformers import GPT2Tokenizer
 
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text.tokenizer import Tokenizer, Word
+from looking_glass.text.tokenizer import Tokenizer
 
 # As tiktoken publishes it: the same language as ours in another form.
 TIKTOKEN_PATTERN = (
@@ -95,54 +95,12 @@ def test_the_end_of_text_mark_in_a_book_is_ordinary_text(tokenizer: Tokenizer) -
     assert tokenizer.decode([50_256]) == "<|endoftext|>"
 
 
-def test_each_token_reads_alone_and_parts_of_characters_as_bytes(tokenizer: Tokenizer) -> None:
-    assert tokenizer.decode_each(tokenizer.encode("I am a walnut 🤗")) == [
-        "I", " am", " a", " wal", "nut", "\\x20\\xf0\\x9f", "\\xa4", "\\x97",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("I am a walnut", [("I", 0, 1), ("am", 1, 2), ("a", 2, 3), ("walnut", 3, 5)]),
-        ("a  b\n\nc", [("a", 0, 1), ("b", 1, 3), ("c", 3, 6)]),
-        (" \na b \n", [("a", 0, 3), ("b", 3, 6)]),
-        ("Don't!", [("Don't!", 0, 3)]),
-        ("🤗 🤗", [("🤗", 0, 3), ("🤗", 3, 6)]),
-        ("  \n", [("  \n", 0, 3)]),
-        ("", []),
-    ],
-)
-def test_words_by_hand(
-    tokenizer: Tokenizer, text: str, expected: list[tuple[str, int, int]]
-) -> None:
-    assert tokenizer.words(tokenizer.encode(text)) == [Word(*word) for word in expected]
-
-
-@examples
-@given(text=texts | st.text(st.sampled_from("ab'1.é🤗 \n\t"), max_size=30))
-def test_the_words_of_a_text_are_its_split(tokenizer: Tokenizer, text: str) -> None:
-    found = [word.text for word in tokenizer.words(tokenizer.encode(text))]
-    assert found == (text.split() or ([text] if text else []))
-
-
-@examples
-@given(tokens=st.lists(st.integers(0, 50_256) | st.integers(0, 260), max_size=20))
-def test_words_cover_every_token_once_in_order_whatever_was_generated(
-    tokenizer: Tokenizer, tokens: list[int]
-) -> None:
-    words = tokenizer.words(tokens)
-    assert [t for word in words for t in tokens[word.start : word.stop]] == tokens
-    assert [word.start for word in words] == [0, *(word.stop for word in words)][: len(words)]
-    assert all(word.start < word.stop for word in words)
-
-
-def test_a_character_cut_short_moves_no_word(tokenizer: Tokenizer) -> None:
-    half = tokenizer.encode("🤗")[:1]
-    for before, after in [("", " b c"), ("a", " b c"), ("a b", "")]:
-        tokens = tokenizer.encode(before) + half + tokenizer.encode(after)
-        found = [word.text for word in tokenizer.words(tokens)]
-        assert found == f"{before}\ufffd{after}".split()
+def test_a_part_of_a_character_is_told_in_a_text_and_alone(tokenizer: Tokenizer) -> None:
+    tokens = tokenizer.encode("I am a walnut 🤗")
+    whole = ["I", " am", " a", " wal", "nut"]
+    assert tokenizer.decode_each(tokens) == [*whole, " 🤗[1/3]", "🤗[2/3]", "🤗[3/3]"]
+    assert tokenizer.decode_running(tokens) == [*whole, " 🤗", "", ""]
+    assert tokenizer.decode_alone(tokens) == [*whole, "⟨20 F0 9F⟩", "⟨A4⟩", "⟨97⟩"]
 
 
 def test_hugging_faces_own_files_serve_as_well(tables: tuple[Path, Path], tmp_path: Path) -> None:

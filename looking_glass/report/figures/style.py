@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, ParamSpec
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 
+from looking_glass.report.figures.fonts import drawable, families_for, texts_in
 from looking_glass.report.prose.phrases import visible
 
 P = ParamSpec("P")
 STYLE: Any = {
-    "font.family": "DejaVu Sans",  # it comes with Matplotlib: the same on every machine
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -34,17 +33,9 @@ STYLE: Any = {
 def printable(text: str) -> str:
     """Return `text` as a label: visible, with no dollar sign that would start a formula.
 
-    What Matplotlib's own font cannot draw, an emoji say, shows as □.
+    What no font of the figure can draw, an emoji say, shows as □.
     """
-    known = _drawable()
-    shown = "".join(c if ord(c) in known else "□" for c in visible(text))
-    return shown.replace("$", r"\$")
-
-
-@cache
-def _drawable() -> frozenset[int]:
-    """Return the characters of the font that is used when nothing else is asked for."""
-    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+    return drawable(visible(text)).replace("$", r"\$")
 
 
 def mark_missing(axes: Axes, values: Iterable[float]) -> None:
@@ -55,11 +46,15 @@ def mark_missing(axes: Axes, values: Iterable[float]) -> None:
 
 
 def in_house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Make a drawing function draw in the house style, and leave Matplotlib's settings alone."""
+    """Make a drawing function draw in the house style, and leave Matplotlib's settings alone.
+
+    The fonts are those that the texts it is given need.
+    """
 
     @wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with rc_context(STYLE):
+        families = families_for(texts_in([*args, *kwargs.values()]))
+        with rc_context({**STYLE, "font.family": families}):
             return draw(*args, **kwargs)
 
     return styled

@@ -26,7 +26,7 @@ def explain_choice(choice: Choice) -> list[str]:
     second = choice.alternatives.iloc[1]
     words = seen["text"].tolist()
     return [
-        f"After “{quoted(seen['text'])}” the model gave its choice, "
+        f"After “{quoted(seen)}” the model gave its choice, "
         f"“{visible(choice.alternatives['text'].iloc[0])}”, a probability of "
         f"{percent(choice.alternatives['probability'].iloc[0])}; the next best was "
         f"“{visible(second['text'])}” with {percent(second['probability'])}.",

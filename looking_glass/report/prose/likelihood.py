@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from looking_glass.pipeline.statistics import CONFIDENCE
-from looking_glass.report.prose.phrases import beyond_chance, count, listed, nats, percent
+from looking_glass.report.prose.phrases import beyond_chance, count, listed, nats, percent, visible
 
 Metrics = dict[str, Any]
 CALLED = {
@@ -123,6 +123,8 @@ def explain_ranking(ranked: pd.DataFrame) -> list[str]:
             f"({last['nats']:.1f}). A longer sentence has more factors below 1; per token the most "
             f"probable is {called(_best_per_token(ranked))}."
         )
+    if any(~ranked["text"].astype(bool) & (ranked["sentence"] == "sampled")):
+        sentences.append("The sampled one is white space alone: it has no words to shuffle.")
     by_name = dict(zip(ranked["sentence"], ranked["nats"].astype(float), strict=True))
     if {"sampled", "shuffled"} <= set(by_name):
         lost = by_name["sampled"] - by_name["shuffled"]
@@ -138,19 +140,27 @@ def _best_per_token(ranked: pd.DataFrame) -> str:
     return str(ranked.sort_values("nats_per_token", kind="stable")["sentence"].iloc[-1])
 
 
-def explain_words(words: pd.DataFrame) -> str:
-    """Return a sentence on the correction for tokens that begin words."""
+def explain_words(words: pd.DataFrame, *, corrected: bool) -> str:
+    """Return a sentence on the correction for tokens that begin words.
+
+    `corrected` is whether there is one: whether a space tells where each word begins.
+    """
+    if not corrected:
+        return (
+            "What a word costs is the sum over its tokens, as it is: no space tells where each of "
+            "these words begins, and the correction for that is not defined."
+        )
     furthest = words.sort_values("difference", key=abs, kind="stable").iloc[-1]
-    plain, corrected = words["surprisal"].sum(), words["corrected"].sum()
+    plain, put_right = words["surprisal"].sum(), words["corrected"].sum()
     change = (
-        f"the largest change is that of “{furthest['text']}”, from {furthest['surprisal']:.3f} to "
-        f"{furthest['corrected']:.3f}"
+        f"the largest change is that of “{visible(furthest['text'])}”, from "
+        f"{furthest['surprisal']:.3f} to {furthest['corrected']:.3f}"
         if furthest["difference"] != 0
         else "no word's changes"
     )
     return (
         "A token tells where a word begins, not where it ends: “her” may yet become “herself”. Put "
-        f"right for that, the sentence's words cost {corrected:.3f} nats in all, where their "
+        f"right for that, the sentence's words cost {put_right:.3f} nats in all, where their "
         f"tokens cost {plain:.3f}; {change}."
     )
 

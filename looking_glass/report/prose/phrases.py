@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 import pandas as pd
 
@@ -14,9 +15,34 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def quoted(words: pd.Series) -> str:
-    """Return words as running text."""
-    return " ".join(words)
+def space_before(tokens: pd.DataFrame) -> list[str]:
+    """Return what stands before each word of a sentence, given its tokens: a space or nothing.
+
+    That is as the text has it: in some scripts there is none between words.
+    """
+    first = tokens.groupby("word")["text"].first()
+    return ["", *(" " if text[:1].isspace() else "" for text in first.iloc[1:])]
+
+
+def quoted(words: pd.DataFrame) -> str:
+    """Return words as running text, each with what stands `before` it."""
+    return "".join(words["before"] + words["text"]).lstrip()
+
+
+def explain_missing(missing: set[str]) -> str | None:
+    """Return a sentence on characters that the figures could not show, if there are any.
+
+    A script is told by the first word of its characters' names in Unicode.
+    """
+    if not missing:
+        return None
+    found = sorted(missing)
+    shown = " ".join(found[:12]) + (" …" if len(found) > 12 else "")
+    scripts = sorted({unicodedata.name(c, "unnamed").split()[0].split("-")[0] for c in found})
+    return (
+        f"No font that is installed here has {count(len(found), 'character')} of the text: the "
+        f"figures show □ for {shown} ({', '.join(scripts)})."
+    )
 
 
 def percent(share: float) -> str:

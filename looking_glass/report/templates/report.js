@@ -11,6 +11,8 @@
     return made;
   };
   const visible = (text) => text.replace(/\r?\n/g, "↵").replace(/^ +/, (s) => "␣".repeat(s.length));
+  // What runs from right to left is set apart from the signs and numbers around it.
+  const apart = (text) => (/[\u0590-\u08ff\ufb1d-\ufefc]/.test(text) ? "\u2068" + text + "\u2069" : text);
   const percent = (share) => (100 * share).toFixed(1) + "%";
   const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3);
 
@@ -35,7 +37,9 @@
       const n = predicting ? chosen : chosen + 1;
       for (let i = 0; i < n; i++) {
         const line = element("tr");
-        line.append(element("th", sentence.words[i], "text"));
+        const word = element("th", sentence.words[i], "text");
+        word.dir = "auto";
+        line.append(word);
         const share = element("td", undefined, "share");
         const bar = element("span", undefined, "bar");
         bar.style.width = Math.round(60 * row[i]) + "%";
@@ -49,9 +53,9 @@
       buttons.forEach((b) => b.setAttribute("aria-pressed", String(Number(b.dataset.word) === word)));
       root.querySelectorAll(".panel").forEach(fill);
       root.querySelector(".note").textContent = mode.value === "predicting"
-        ? "What the token before “" + sentence.words[word] + "” attended to when the model said it, "
+        ? "What the token before “" + apart(sentence.words[word]) + "” attended to when the model said it, "
           + "and how much less probable the word would be without that attention, in nats."
-        : "What “" + sentence.words[word] + "” itself attended to. Its effect was not measured.";
+        : "What “" + apart(sentence.words[word]) + "” itself attended to. Its effect was not measured.";
     };
     buttons.forEach((button) => {
       const word = Number(button.dataset.word);

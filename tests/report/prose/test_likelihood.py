@@ -11,6 +11,7 @@ from looking_glass.report.prose import likelihood as prose
 RANKED = pd.DataFrame(
     {
         "sentence": ["held_out", "sampled", "shuffled", "yours 1"],
+        "text": ["b c", "a b", "b a", "d"],
         "nats": [-10.0, -20.5, -33.0, -40.0],
         "nats_per_token": [-5.0, -2.0, -3.5, -8.0],
     }
@@ -72,6 +73,8 @@ def test_sentences_are_ranked_in_words() -> None:
     assert prose.explain_ranking(same)[1].endswith("words are as probable.")
     assert len(prose.explain_ranking(RANKED[:2])) == 1, "nothing was shuffled"
     assert prose.explain_ranking(RANKED[:1]) == []
+    blank = RANKED.assign(text=["b", "", "d", "e"]).drop(2)
+    assert prose.explain_ranking(blank)[1].startswith("The sampled one is white space alone")
 
 
 CALIBRATION: dict[str, Any] = {
@@ -153,8 +156,9 @@ def test_a_words_correction_is_named() -> None:
             "difference": [0.5, -1.5, 0.75],
         }
     )
-    text = prose.explain_words(words)
+    text = prose.explain_words(words, corrected=True)
     assert "cost 6.750 nats in all, where their tokens cost 7.000" in text
     assert "the largest change is that of “two”, from 4.000 to 2.500." in text
     unchanged = words.assign(corrected=words["surprisal"], difference=0.0)
-    assert prose.explain_words(unchanged).endswith("; no word's changes.")
+    assert "is not defined" in prose.explain_words(words, corrected=False)
+    assert prose.explain_words(unchanged, corrected=True).endswith("; no word's changes.")

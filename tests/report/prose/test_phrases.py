@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from looking_glass.report.prose.phrases import (
     beyond_chance,
     count,
+    explain_missing,
     listed,
     moved,
     nats,
     percent,
+    quoted,
+    space_before,
     visible,
 )
 
@@ -32,3 +37,23 @@ def test_a_mean_has_moved_only_beyond_its_error() -> None:
     assert moved(-0.5, 0.1) == "falls by 0.5 nats (standard error 0.1)"
     assert moved(0.0, 0.1).startswith("stays the same (standard error 0.1, no more")
     assert moved(0.5, None) == "rises by 0.5 nats (with no standard error: the text is too short)"
+
+
+def test_words_are_joined_as_the_text_has_them() -> None:
+    tokens = pd.DataFrame({"word": [0, 0, 1, 2], "text": ["我[1/2]", "我[2/2]", "来", " b"]})
+    assert space_before(tokens) == ["", "", " "]
+    words = pd.DataFrame({"before": ["", "", " "], "text": ["我", "来", "b"]})
+    assert quoted(words) == "我来 b"
+    assert quoted(words.iloc[2:]) == "b"
+
+
+def test_what_the_figures_could_not_show_is_told_in_a_line() -> None:
+    assert explain_missing(set()) is None
+    told = explain_missing({"我", "来", "ไ"})
+    assert told is not None
+    assert "3 characters" in told
+    assert "ไ 我 来 (CJK, THAI)" in told
+    many = explain_missing({chr(0x4E00 + i) for i in range(40)})
+    assert many is not None
+    assert "40 characters" in many
+    assert " … (CJK)" in many

@@ -1,0 +1,68 @@
+"""Every stage on texts in other languages: their words come through to the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from looking_glass.pipeline.artifacts import TEXTS, read_csv
+from stages import (
+    attention,
+    choose,
+    download,
+    encode,
+    evaluate,
+    invert,
+    logprob,
+    report,
+    train,
+    yardstick,
+)
+from tests.helpers.languages import EVERY_LANGUAGE, Told
+from tests.helpers.project import edit, main_of
+
+STAGES = (
+    *(main_of(stage) for stage in (download, encode, train, evaluate, invert, choose)),
+    *(main_of(attention, block) for block in ("first", "last")),
+    *(main_of(stage) for stage in (yardstick, logprob, report)),
+)
+
+
+@pytest.mark.parametrize("told", EVERY_LANGUAGE, ids=lambda told: told.language)
+def test_a_text_in_another_language_runs_through_every_stage(
+    copy: Path, unpainted: None, told: Told
+) -> None:
+    (copy / "books/book.txt").write_text(told.text)
+    edit(
+        copy,
+        text={"language": told.language, "words": told.words},
+        encode__start_at=None,
+        model__block_size=told.block_size,
+        train__steps=30,
+        invert__sentence=told.sentence,
+        invert__controls=[],
+        invert__random_control=0,
+        invert__parallel__steps=5,
+        invert__prefix__lengths=[1],
+        invert__search={"steps": 1, "candidates": 2},
+        attention__prompts=[told.prompt],
+        logprob__samples=10,
+        logprob__sentences=[told.sentence],
+    )
+    for stage in STAGES:
+        stage()
+    words = read_csv(copy / "data/tables/attention/last/words.csv")["text"].tolist()
+    joint = "" if told.words == "segments" else " "
+    assert joint.join(words[:10]) == told.prompt
+    page = (copy / "reports/report.html").read_text()
+    assert f'<blockquote lang="{told.language}" dir="auto">{told.prompt}' in page
+    assert told.sentence in page
+    ranked = read_csv(copy / "data/tables/logprob/sentences.csv").set_index("sentence")["text"]
+    assert ranked["yours"] == told.sentence
+    assert ranked["held_out"] in told.text
+    for path in (copy / "data/tables").rglob("*.csv"):
+        table = read_csv(path)
+        for name in table.columns.intersection(TEXTS):
+            assert not table[name].str.contains(r"\\x", regex=True).any(), path
+    assert "□" not in "".join(words)
