@@ -64,7 +64,6 @@ def sample_and_score(
     model: GPT, tokenizer: Reader, corpus: Corpus, params: LogprobParams, compute: ComputeParams
 ) -> Likelihoods:
     """Sample sentences; score the first, those it is compared with, and the held-out text."""
-    check_top_k(params, model.config.vocab_size)
     begins_word = word_starters(tokenizer.token_bytes())
     prompt = prompt_tokens(tokenizer, params, model.config.block_size)
     yours = users_sentences(tokenizer, params)
@@ -187,6 +186,7 @@ def draw_all(
     compute: ComputeParams,
 ) -> list[Drawn]:
     """Draw a sentence for each row of numbers, shares of them side by side."""
+    check_top_k(params, model.config.vocab_size)
     shares = [uniforms[start : start + SHARE] for start in range(0, len(uniforms), SHARE)]
     drawn = side_by_side(
         lambda share: draw_as_asked(model, tokenizer, prompt, share, params), shares, compute
