@@ -23,6 +23,7 @@ from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.pipeline.errors import InputError
 from looking_glass.pipeline.params import SECTIONS, Section, load_section
 from looking_glass.report.params import ReportParams
+from looking_glass.text.language import TextParams
 from looking_glass.text.params import EncodeParams
 from looking_glass.text.sources import DownloadParams
 from looking_glass.training.params import TrainParams
@@ -38,6 +39,7 @@ CLASSES: dict[str, type[Section]] = {
     "attention": AttentionParams,
     "logprob": LogprobParams,
     "report": ReportParams,
+    "text": TextParams,
 }
 GOOD: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 HUGE = 10**30
