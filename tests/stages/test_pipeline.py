@@ -114,6 +114,8 @@ def test_stages_open_only_what_they_declare_and_all_of_it(project: Path) -> None
         # A partial file lies beside the one that it becomes, under .NAME.xxxx
         plain = re.sub(r"/\.([\w.]+?)\.\w{8}(?=/|$)", r"/\1", path)
         plain = plain.replace("data/download/", "data/")  # all of download's, in one folder
+        if plain == "data/download":
+            continue  # which is emptied at the end
         assert any(plain == item or plain.startswith(item + "/") for item in allowed), line
         read[name].append(plain)
     for name, stage in dag.items():
