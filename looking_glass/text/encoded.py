@@ -9,6 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
+from looking_glass.text.counting import Counts
 from looking_glass.text.params import HeldOut
 from looking_glass.text.tokenizer import Tokenizer
 
@@ -35,20 +38,34 @@ class Meter:
             self.n_words += len(piece.split())
             yield piece
 
+    @property
+    def first_words(self) -> str:
+        """How the text begins, in whole words where spaces part them."""
+        cut = len(self.first) == self.shown
+        return f"{self.first.rsplit(maxsplit=1)[0]} …" if cut else self.first
 
-def write_tokens(path: Path, pieces: Iterable[str], tokenizer: Tokenizer) -> int:
-    """Write the tokens of a text that comes in pieces, as little-endian uint16; return how many.
+    @property
+    def last_words(self) -> str:
+        """How the text ends, likewise."""
+        cut = len(self.last) == self.shown
+        return f"… {self.last.split(maxsplit=1)[-1]}" if cut else self.last
+
+
+def write_tokens(path: Path, pieces: Iterable[str], tokenizer: Tokenizer) -> Counts:
+    """Write the tokens of a text that comes in pieces, as little-endian uint16.
+
+    Returns how often each occurs: (V,).
 
     As many pieces are encoded side by side as there are processors; that changes no token.
     """
-    n = 0
+    counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
     waiting = iter(pieces)
     with ThreadPoolExecutor(_processors()) as pool, path.open("wb") as file:
         while group := list(islice(waiting, GROUP)):
             for tokens in pool.map(tokenizer.encode_array, group):
                 file.write(tokens.astype("<u2").tobytes())
-                n += len(tokens)
-    return n
+                counts += np.bincount(tokens, minlength=len(counts))
+    return counts
 
 
 def _processors() -> int:

@@ -1,24 +1,11 @@
-"""How often each token occurs."""
+"""What the counts of tokens tell: ranks, and what is new in the held-out part."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Counts = npt.NDArray[np.int64]
-COUNTED = 1 << 22  # tokens counted at once
-
-
-def count_tokens(path: Path, vocab_size: int) -> Counts:
-    """Return how often each token occurs in a file of little-endian uint16: (V,)."""
-    counts = np.zeros(vocab_size, dtype=np.int64)
-    with path.open("rb") as file:  # read, not mapped: the pages of a map would stay in memory
-        while len(tokens := np.fromfile(file, dtype="<u2", count=COUNTED)):
-            counts += np.bincount(tokens, minlength=vocab_size)
-    return counts
+from looking_glass.text.counting import Counts
 
 
 def unseen_rate(train: Counts, val: Counts) -> float:

@@ -9,6 +9,8 @@ from typing import Literal
 
 import regex
 
+from looking_glass.text.words import has_unspaced
+
 Rule = Literal["blank_lines", "indents", "lines"]
 
 FEW = 0.05  # blank lines a line: with fewer they part chapters, not paragraphs
@@ -16,11 +18,6 @@ FULL = 0.5  # of the lines that another follows: with more that had no room left
 LONG = 120  # characters: no typesetter wraps so late, on average
 INDENTED = (0.01, 0.6)  # of all lines, where an indent begins a paragraph
 
-# Scripts that are written without spaces between words, and their signs.
-_UNSPACED = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-    r"\u3000-\u303F\uFF00-\uFF65]"
-)
 _COMPOUND = regex.compile(r"\p{L}[-\u2010]$")
 _DASH = regex.compile(r"\S(?:--|[\u2013\u2014\u2015])$")
 
@@ -58,7 +55,7 @@ def _share_full(lines: Sequence[str]) -> float:
 
 def _first(word: str) -> str:
     """Return what of a line's first word must stand together: a character of some scripts."""
-    return word[0] if _UNSPACED.match(word) else word
+    return word[0] if has_unspaced(word[0]) else word
 
 
 @dataclass(kw_only=True)
@@ -113,5 +110,5 @@ def joint(end: str, start: str) -> str:
     """
     compound = _COMPOUND.search(end) and start[0].isalpha()
     dash = _DASH.search(end) and start[0].islower()
-    unspaced = _UNSPACED.match(end[-1]) and _UNSPACED.match(start)
+    unspaced = has_unspaced(end[-1]) and has_unspaced(start[0])
     return "" if compound or dash or unspaced else " "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.errors import InputError, shorten
 
 BLOCK = 1 << 20  # bytes read at once
 LONGEST_LINE = 1 << 22  # characters: a longer line is passed on in parts
@@ -33,8 +33,8 @@ def require_encoding(name: str) -> None:
         known = False
     if not known:
         raise InputError(
-            f"encode.encoding: the name of an encoding is required, got {name[:QUOTED]!r}: "
-            "write utf-8, or for instance windows-1252, utf-16 or gb18030"
+            "encode.encoding: the name of an encoding is required, got "
+            f"{shorten(repr(name), QUOTED)}: write utf-8, or for instance windows-1252, utf-16 or gb18030"
         )
 
 

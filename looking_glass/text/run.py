@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text.cleaning import cleaned, plan
+from looking_glass.text.cleaning import cleaned
 from looking_glass.text.corpus import write_meta
+from looking_glass.text.counting import Counts, count_tokens
 from looking_glass.text.encoded import Meter, part, write_tokens
-from looking_glass.text.frequencies import Counts, count_tokens
 from looking_glass.text.paragraphs import Joiner
 from looking_glass.text.params import EncodeParams
+from looking_glass.text.plan import plan
 from looking_glass.text.tokenizer import Tokenizer
 from looking_glass.text.told import Remains, told
 
@@ -44,20 +45,20 @@ def encode_book(book: Path, tokenizer: Tokenizer, params: EncodeParams, director
     """
     what = plan(book, params)
     joiner, meter, remains = Joiner(rule=what.rule), Meter(SHOWN), Remains()
-    pieces = meter.through(remains.through(cleaned(book, params, what, joiner)))
+    pieces = meter.through(remains.through(cleaned(book, params, what.spans, joiner)))
     whole = directory / "whole.bin"
-    n = write_tokens(whole, pieces, tokenizer)
+    counts = write_tokens(whole, pieces, tokenizer)
+    n = int(counts.sum())
     if not n:
         raise InputError(f"{book}: no text is left after cleaning: check encode's settings")
     part(whole, directory, n, params.validation_fraction, params.held_out)
-    vocab_size = tokenizer.vocab_size
-    train, val = (count_tokens(directory / f"{name}.bin", vocab_size) for name in ("train", "val"))
+    held_out = np.memmap(directory / "val.bin", dtype="<u2", mode="r")
+    val = count_tokens(held_out, len(counts))
     lengths = np.array([len(content) for content in tokenizer.token_bytes()])
-    first = np.fromfile(directory / "val.bin", dtype="<u2", count=1)  # it is not scored
-    val_bytes = int(val @ lengths - lengths[first].sum())
-    write_meta(directory, vocab_size=vocab_size, val_bytes=val_bytes)
+    val_bytes = int(val @ lengths - lengths[held_out[0]])  # its first token is not scored
+    write_meta(directory, vocab_size=len(counts), val_bytes=val_bytes)
     return Encoded(
-        train=train,
+        train=counts - val,
         val=val,
         n_bytes=meter.n_bytes,
         told=told(what, params, joiner, meter, remains, n_tokens=n),

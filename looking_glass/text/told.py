@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from looking_glass.text.cleaning import SMALL, Plan
+from looking_glass.pipeline.errors import shorten
 from looking_glass.text.encoded import Meter
 from looking_glass.text.paragraphs import Joiner
 from looking_glass.text.params import EncodeParams
+from looking_glass.text.plan import SMALL, Plan
 
 LINE = 70  # characters of a line that is quoted
 RULES = {
@@ -55,8 +56,8 @@ def told(
         "start": _cut(plan.first_line, plan.cut_before, "before"),
         "end": _cut(plan.last_line, plan.cut_after, "from there on"),
         "paragraphs": f"{joiner.paragraphs:,}, {RULES[plan.rule]}" if params.unwrap else "as given",
-        "first words": meter.first,
-        "last words": meter.last,
+        "first words": meter.first_words,
+        "last words": meter.last_words,
         "tokens": f"{n_tokens:,}: {n_tokens / max(1, meter.n_words):.2f} a word between spaces, "
         f"{meter.n_bytes / max(1, n_tokens):.2f} bytes each",
     }
@@ -68,7 +69,9 @@ def told(
 
 def _notices(plan: Plan) -> str:
     n = len(plan.survey.marks)
-    found = f"{_counted(n, 'mark')} of Project Gutenberg, {_counted(plan.books, 'book')} by them"
+    found = (
+        f"{_counted(n, 'mark')} of Project Gutenberg taken out, {_counted(plan.books, 'book')} left"
+    )
     return found if n else ""
 
 
@@ -76,7 +79,7 @@ def _cut(line: str | None, characters: int, where: str) -> str:
     return (
         ""
         if line is None
-        else f"“{_short(line)}”; {_counted(characters, 'character')} {where} left out"
+        else f"“{shorten(line, LINE)}”; {_counted(characters, 'character')} {where} left out"
     )
 
 
@@ -84,10 +87,8 @@ def _warnings(plan: Plan, remains: Remains) -> Iterator[tuple[str, str]]:
     survey, kept = plan.survey, plan.kept
     if remains.lines:
         kept_in = _counted(remains.lines, "paragraph")
-        yield (
-            "remains",
-            f"“Project Gutenberg” stands in {kept_in} that was kept: “{_short(remains.first)}”",
-        )
+        first = shorten(remains.first, LINE)
+        yield "remains", f"“Project Gutenberg” stands in {kept_in} that was kept: “{first}”"
     if plan.books > 1:
         yield "books", f"the file holds {plan.books} books; all are kept, one after the other"
     for key, cut in (("start_at", plan.cut_before), ("stop_before", plan.cut_after)):
@@ -112,7 +113,3 @@ def _warnings(plan: Plan, remains: Remains) -> Iterator[tuple[str, str]]:
 
 def _counted(n: int, thing: str) -> str:
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= LINE else line[: LINE - 1] + "…"

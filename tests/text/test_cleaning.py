@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from looking_glass.pipeline.errors import InputError
 from looking_glass.text import cleaning, reading
-from looking_glass.text.cleaning import cleaned, plan
+from looking_glass.text.cleaning import cleaned
 from looking_glass.text.paragraphs import Joiner
+from looking_glass.text.plan import plan
 from tests.helpers.encoding import encode_params as params
 
 BOOK = """\
@@ -48,7 +49,7 @@ def clean(tmp_path: Path) -> Any:
         path, asked = tmp_path / "book.txt", params(**changes)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         what = plan(path, asked)
-        return "".join(cleaned(path, asked, what, Joiner(rule=what.rule)))
+        return "".join(cleaned(path, asked, what.spans, Joiner(rule=what.rule)))
 
     return text_of
 
@@ -124,7 +125,7 @@ def test_of_several_ends_the_last_counts(clean: Any) -> None:
     assert clean(text).endswith(f"THE END\n\n{PROSE.strip()}")
 
 
-def test_cutting_all_of_the_text_away_is_refused_or_leaves_nothing(clean: Any) -> None:
+def test_an_end_at_the_first_line_leaves_nothing(clean: Any) -> None:
     assert clean("THE END\nand more", start_at=None) == ""
 
 
