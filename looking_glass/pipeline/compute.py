@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar
@@ -26,16 +27,17 @@ class ComputeParams(Section):
     portable: bool
 
 
-# What the libraries that multiply matrices read before their first call: which instructions of the
-# processor they may use, and that the number of threads is the one asked for, however many cores
-# the process is allowed. A processor with wider vectors would add in another order. AVX2 is what
-# x86 servers and laptops have had since 2013 to 2015; other processors take no notice.
+# The same thread takes the same part of a sum, however many cores the process is allowed.
+FIXED_THREADS = {"MKL_DYNAMIC": "FALSE", "OMP_DYNAMIC": "FALSE"}
+# Which instructions and code paths numerical libraries may choose: those of every x86 processor
+# since 2013 to 2015, and of Intel's library those that do not ask whose processor it is. Other
+# kinds of processor take no notice. docs/reproducibility.md says how this was tested.
 PORTABLE = {
     "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own kernels
-    "MKL_CBWR": "AVX2,STRICT",  # Intel's: conditional bitwise reproducibility
+    "MKL_CBWR": "COMPATIBLE",  # AVX2 gives Intel's and AMD's processors other last bits
     "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "MKL_DYNAMIC": "FALSE",
-    "OMP_DYNAMIC": "FALSE",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "OPENBLAS_CORETYPE": "Haswell",
 }
 
 
@@ -47,8 +49,9 @@ def prepare(params: ComputeParams) -> torch.device:
     """
     # cuBLAS is reproducible only with a fixed workspace; it reads this at its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.update(FIXED_THREADS)  # read at the first product
     if params.portable:
-        os.environ.update(PORTABLE)
+        _restart_with(PORTABLE)
     torch.set_num_threads(params.threads)
     # As use_deterministic_algorithms(True), without its seconds of importing the compiler.
     torch.set_deterministic_debug_mode("error")
@@ -57,6 +60,13 @@ def prepare(params: ComputeParams) -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_float32_matmul_precision("highest")
     return select_device(params.device)
+
+
+def _restart_with(environment: dict[str, str]) -> None:
+    """Start this stage anew with `environment`, unless it has it: NumPy reads it on import."""
+    if any(os.environ.get(name) != value for name, value in environment.items()):
+        arguments = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, arguments, {**os.environ, **environment})  # noqa: S606 ourselves
 
 
 def side_by_side(

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 import torch
 
-from looking_glass.pipeline.compute import ComputeParams, prepare, select_device, side_by_side
+from looking_glass.pipeline.compute import (
+    PORTABLE,
+    ComputeParams,
+    prepare,
+    select_device,
+    side_by_side,
+)
 from looking_glass.pipeline.errors import InputError
 
-TWO = ComputeParams(device="cpu", threads=2, portable=True)
+TWO = ComputeParams(device="cpu", threads=2, portable=False)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +61,7 @@ def test_one_thread_and_two_give_the_same_bits() -> None:
         return torch.randn(200, 300, generator=generator) @ torch.ones(300)
 
     one, two = (
-        side_by_side(work, range(4), ComputeParams(device="cpu", threads=n, portable=True))
+        side_by_side(work, range(4), ComputeParams(device="cpu", threads=n, portable=False))
         for n in (1, 2)
     )
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
@@ -62,6 +71,50 @@ def test_a_process_is_prepared_for_the_same_bits() -> None:
     assert prepare(TWO) == torch.device("cpu")
     assert torch.get_num_threads() == 2
     assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_portable_stage_starts_anew_once_with_what_libraries_read_at_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[tuple[list[str], dict[str, str]]] = []
+
+    class StartedError(Exception):
+        """Stands for the process that takes this one's place."""
+
+    def start(program: str, arguments: list[str], environment: dict[str, str]) -> None:
+        started.append((arguments, environment))
+        raise StartedError
+
+    monkeypatch.setattr("os.execve", start)
+    monkeypatch.setattr("sys.orig_argv", ["python", "-m", "stages.train"])
+    for name in PORTABLE:
+        monkeypatch.delenv(name, raising=False)
+    portable = TWO.model_copy(update={"portable": True})
+    with pytest.raises(StartedError):
+        prepare(portable)
+    ((arguments, environment),) = started
+    assert arguments[1:] == ["-m", "stages.train"]
+    assert environment.items() >= PORTABLE.items()
+    for name, value in PORTABLE.items():
+        monkeypatch.setenv(name, value)
+    prepare(portable)  # which is the stage that was started: it goes on
+    assert len(started) == 1
+
+
+def test_the_libraries_take_notice_of_what_a_portable_stage_is_started_with() -> None:
+    code = (
+        "import numpy, torch; from numpy._core._multiarray_umath import __cpu_features__ as has;"
+        "print(torch.backends.cpu.get_cpu_capability(), has.get('X86_V4', False))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, **PORTABLE},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[0] in ("AVX2", "DEFAULT", "NO AVX")
+    assert done.stdout.split()[1] == "False"
 
 
 def test_auto_takes_the_best_and_what_is_not_there_is_refused(
