@@ -197,6 +197,6 @@ def _kept(value: float) -> float:
     return short if math.isfinite(short) else value
 
 
-def _digits(value: float) -> str:
+def _digits(value: Any) -> str:
     kept = _kept(value)
     return f"{kept:.0f}" if kept.is_integer() and abs(kept) < 2**53 else repr(kept)
