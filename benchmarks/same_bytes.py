@@ -3,14 +3,17 @@
     python -m benchmarks.same_bytes                          what can be tried on this machine
     python -m benchmarks.same_bytes --python PATH            and another Python, of its own venv
     python -m benchmarks.same_bytes --only cores locale      some of them
+    python -m benchmarks.same_bytes --only none --emulate EPYC-Milan Haswell    other processors
 
 Each surrounding gets a clone of the project without its outputs or cache, and runs `dvc repro`
-there. What is compared are the hashes of all outputs and metrics in dvc.lock.
+there. What is compared are the hashes of all outputs and metrics in dvc.lock. An emulated processor
+(qemu-x86_64, Debian's qemu-user) is slow: it trains a few steps, with `compute.portable`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import shutil
 import subprocess
@@ -22,6 +25,7 @@ from pathlib import Path
 
 import yaml
 
+from looking_glass.pipeline.compute import FIXED_THREADS, PORTABLE
 from tests.helpers.project import build, edit
 
 TABLES = Path("data/encoder.json").resolve(), Path("data/vocab.bpe").resolve()
@@ -63,6 +67,7 @@ def main() -> None:
     """Print a line for each surrounding; exit with 1 if any changed a byte."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--python", nargs="*", default=[], help="of a venv with the requirements")
+    parser.add_argument("--emulate", nargs="*", default=[], help="processors that QEMU knows")
     parser.add_argument("--only", nargs="*", default=[], help="words of the surroundings' names")
     arguments = parser.parse_args()
     chosen = {
@@ -77,8 +82,8 @@ def main() -> None:
         base = at / "base"
         build(base, TABLES)
         edit(base, compute__threads=2)
-        expected = run(base, Surrounding(), at / "first")
-        failed = False
+        failed = compare_emulated(base, arguments.emulate) if arguments.emulate else False
+        expected = run(base, Surrounding(), at / "first") if chosen else {}
         for title, surrounding in chosen.items():
             started = time.monotonic()
             found = run(base, surrounding, at / surrounding.folder)
@@ -88,6 +93,32 @@ def main() -> None:
             seconds = time.monotonic() - started
             print(f"{title:34} {said} ({len(expected)} outputs, {seconds:.0f} s)", flush=True)
     sys.exit(failed)
+
+
+def compare_emulated(base: Path, processors: list[str]) -> bool:
+    """Train with `compute.portable` here and on emulated processors; return whether any differs."""
+    edit(base, compute__portable=True, train__steps=3, train__evaluate_every=3, train__batch_size=2)
+    expected = trained(base, [])
+    failed = False
+    for name in processors:
+        found = trained(base, ["qemu-x86_64", "-cpu", name])
+        failed |= found != expected
+        print(f"{name:34} {'same' if found == expected else 'the model differs'}", flush=True)
+    edit(base, compute__portable=False)
+    return failed
+
+
+def trained(base: Path, before: list[str]) -> str:
+    """Return the hash of the weights that the stage `train` writes in `base`."""
+    # Set from outside: what a stage starts anew would not be emulated.
+    environment = {**os.environ, **PORTABLE, **FIXED_THREADS}
+    command = [*before, sys.executable, "-m", "stages.train"]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=base, env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")
+    return hashlib.sha256((base / "data/model/model.safetensors").read_bytes()).hexdigest()
 
 
 def run(base: Path, surrounding: Surrounding, clone: Path) -> dict[str, str]:

@@ -82,7 +82,8 @@ def invert(
     """
     drawn = vectors.detach().cpu()
     vectors = vectors.detach().clone().requires_grad_(True)
-    optimizer = torch.optim.Adam([vectors], lr=params.learning_rate)
+    # Fused: the other ways take roots by a library whose last bits are the processor's own.
+    optimizer = torch.optim.Adam([vectors], lr=params.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, params.steps)
     checks = [*range(0, params.steps, CHECK_EVERY), params.steps]
     found: list[Shortlist] = []
