@@ -52,7 +52,7 @@ lock: $(TOOLS)/tools.stamp  ## compile the lock files; newer versions: make lock
 	$(COMPILE) --group tools --output-file requirements-tools.txt
 
 audit: $(VENV)/dev.stamp $(TOOLS)/tools.stamp  ## known faults and the licences of all dependencies
-	$(TOOLS)/bin/pip-licenses --python $(BIN)/python --from mixed --format markdown
+	$(TOOLS)/bin/pip-licenses --with-system --python $(BIN)/python --from mixed --format markdown
 	$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps $(foreach name,-dev -torch -build -tools,--requirement requirements$(name).txt)
 
 clean:  ## remove the environment and what tests leave behind
