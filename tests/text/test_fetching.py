@@ -20,11 +20,14 @@ from pathlib import Path
 import pytest
 
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text import fetching, sources
+from looking_glass.text import sources
 from looking_glass.text.fetching import fetch_all
+from looking_glass.text.transfer import Limits
 
 BOOK = "\ufeffAlice was beginning to get very tired.\r\n".encode()
 OTHER = b"Quite another edition."
+# As the real ones, but nobody waits.
+QUICK = Limits(silence=5, window=5, pauses=(0.01, 0.01))
 
 
 def sha256(content: bytes) -> str:
@@ -118,20 +121,22 @@ def url(address: str, content: bytes | None = BOOK) -> sources.UrlSource:
     return sources.UrlSource(url=address, sha256=sha256(content) if content else None)
 
 
-def fetch(source: sources.Source) -> bytes:
-    return fetched({"book.txt": source})["book.txt"]
+def fetch(source: sources.Source, limits: Limits = QUICK) -> bytes:
+    return fetched({"book.txt": source}, limits)["book.txt"]
 
 
-def fetched(wanted: dict[str, sources.Source]) -> dict[str, bytes]:
+def fetched(wanted: dict[str, sources.Source], limits: Limits = QUICK) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as directory:
-        fetch_all(wanted, Path(directory))
+        fetch_all(wanted, Path(directory), limits)
         return {name: (Path(directory) / name).read_bytes() for name in wanted}
 
 
-def refusal(source: sources.Source) -> str:
-    """The message with which `source` is refused, as the user sees it."""
-    with pytest.raises(InputError) as caught:
-        fetch(source)
+def refusal(source: sources.Source, limits: Limits = QUICK) -> str:
+    """The message with which `source` is refused, as the user sees it; nothing was written."""
+    with tempfile.TemporaryDirectory() as directory:
+        with pytest.raises(InputError) as caught:
+            fetch_all({"book.txt": source}, Path(directory), limits)
+        assert list(Path(directory).iterdir()) == [], "a byte that nobody has checked"
     return str(caught.value)
 
 
@@ -199,10 +204,14 @@ def test_an_archive_without_the_member_is_refused(
     [
         ({"status": 404}, "no such project (book): correct its name"),
         ({"status": 500}, "the server answered 500"),
-        ({"kind": "text/plain"}, "what answered is no package index: check PIP_INDEX_URL"),
+        ({"kind": "text/plain"}, "no package index (text/plain): check PIP_INDEX_URL"),
         ({"kind": "application/octet-stream"}, "what answered is no package index"),
         ({"kind": "text/html"}, "has no file book-1.0.tar.gz of book"),
-        ({"kind": "application/vnd.pypi.simple.v1+json"}, "could not be reached (JSONDecodeError)"),
+        (
+            {"kind": "application/vnd.pypi.simple.v1+json"},
+            "what answered is no package index",
+        ),
+        ({"kind": "text/html; charset=klingon"}, "has no file book-1.0.tar.gz of book"),
     ],
 )
 def test_an_index_that_has_not_the_file_is_refused(
@@ -327,14 +336,50 @@ def test_what_kagglehub_raises_is_told(kagglehub: Callable[[Callable[..., str]],
     assert refusal(KAGGLE) == "Kaggle's owner/alice/alice.txt: 403: log in first"
 
 
-def test_an_address_that_never_ends_is_left(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server.serve("/book.txt", BOOK)
-    monkeypatch.setattr(fetching, "LARGEST", len(BOOK) - 1)
-    assert f"at most {len(BOOK) - 1} bytes are required" in refusal(
-        url(f"{server.address}/book.txt")
-    )
+@pytest.mark.parametrize(
+    "page",
+    [
+        b'<a href="http://[::1/book-1.0.tar.gz">book-1.0.tar.gz</a>',
+        b'<meta name="pypi:repository-version" content="one"><a href="x">book-1.0.tar.gz</a>',
+        b'<meta name="pypi:repository-version" content="9.0"><a href="x">book-1.0.tar.gz</a>',
+        b'{"files": ' + b"[" * 100_000,
+        b'{"name": "book", "files": {}, "meta": {"api-version": "1.0"}}',
+        b'"book"',
+    ],
+    ids=["address", "version", "later version", "nested", "files", "text"],
+)
+def test_an_index_page_that_means_nothing_is_refused(server: Server, page: bytes) -> None:
+    kind = "text/html" if page.startswith(b"<") else "application/vnd.pypi.simple.v1+json"
+    server.serve("/simple/book/", page, kind=kind)
+    assert "what answered is no package index" in refusal(package(b"", "alice.txt", BOOK))
+
+
+@pytest.mark.parametrize(
+    "href", ["file:///etc/hostname", f"http://{'a' * 64}.test/x", "javascript:alert(1)"]
+)
+def test_an_index_that_leads_elsewhere_is_refused(server: Server, href: str) -> None:
+    page = f'<a href="{href}">book-1.0.tar.gz</a>'.encode()
+    server.serve("/simple/book/", page, kind="text/html")
+    message = refusal(package(b"", "alice.txt", BOOK))
+    assert message.startswith("book-1.0.tar.gz from the package index: ")
+
+
+def test_a_page_or_file_past_its_limit_is_left(server: Server) -> None:
+    archive = sdist("alice.txt", BOOK)
+    server.serve_project("book", {"book-1.0.tar.gz": archive})
+    source = package(archive, "alice.txt", BOOK)
+    assert fetch(source) == BOOK
+    for limits in (Limits(page=20), Limits(largest=len(archive) - 1), Limits(largest=9)):
+        assert "bytes are required, and more came" in refusal(source, limits)
+    message = refusal(url(server.serve("/a.txt", BOOK)), Limits(largest=len(BOOK) - 1))
+    assert f"at most {len(BOOK) - 1} bytes are required, and more came" in message
+
+
+def test_the_first_of_two_is_kept_only_when_it_was_checked(server: Server, tmp_path: Path) -> None:
+    good, bad = url(server.serve("/a", BOOK)), url(server.serve("/b", OTHER))
+    with pytest.raises(InputError, match=r"second from .*/b: required sha256"):
+        fetch_all({"first": good, "second": bad}, tmp_path, QUICK)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"first": BOOK}
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "a_folder", "a_fifo", "nul\0"])

@@ -27,6 +27,16 @@ def test_a_url_of_another_sort_is_refused() -> None:
         sources.UrlSource(url="ftp://example.org/a", sha256=None)
 
 
+@pytest.mark.parametrize("key", ["project", "filename"])
+@pytest.mark.parametrize("bad", ["/etc", "../x.whl", "a/b", ".", "..", "", "a\n", "<script>", "é"])
+def test_a_name_that_is_a_path_is_refused(key: str, bad: str) -> None:
+    good = {"project": "book", "filename": "book-1.0+x.whl", "member": "../a", "sha256": "0" * 64}
+    good["filename_sha256"] = good["sha256"]
+    assert sources.PackageSource.model_validate(good)
+    with pytest.raises(ValidationError, match=key):
+        sources.PackageSource.model_validate({**good, key: bad})
+
+
 def choose(source: str, tables_source: str = "local") -> dict[str, sources.Source]:
     origins = {name: {"local": {"path": name}} for name in ("book", "vocab", "merges")}
     section = {"source": source, "tables_source": tables_source, **origins}
