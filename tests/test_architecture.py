@@ -227,3 +227,11 @@ def test_the_tests_lie_in_the_rooms_that_they_test() -> None:
         if path.name.startswith("test_") and inside.parts[0] in BELOW:
             module = ROOMS / inside.parent / path.name.removeprefix("test_")
             assert module.exists() or named(path) in ELSEWHERE, f"{named(path)} has no module"
+
+
+def test_the_tests_that_the_documentation_names_are_there() -> None:
+    text = (ROOT / "docs/any-input.md").read_text()
+    named_tests = re.findall(r"`([\w/]+\.py)::(\w+)`", text)
+    assert len(named_tests) > 30
+    for path, name in named_tests:
+        assert f"def {name}(" in (ROOT / "tests" / path).read_text(), f"{path}::{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text import cleaning, encoded, reading
+from looking_glass.text import cleaning, counting, encoded, plan, reading
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.run import encode_book
 from looking_glass.text.tokenizer import Tokenizer
@@ -48,6 +49,23 @@ def test_the_tokens_of_the_pieces_are_those_of_the_whole(
     assert sorted(path.name for path in (tmp_path / "tokens").iterdir()) == [
         "meta.json", "train.bin", "val.bin",
     ]  # fmt: skip
+
+
+def test_memory_does_not_grow_with_the_text(
+    tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((reading, "BLOCK"), (cleaning, "BATCH"), (encoded, "COPIED")):
+        monkeypatch.setattr(module, name, 1 << 14)
+    for module, name in ((counting, "PIECE"), (plan, "SAMPLE")):
+        monkeypatch.setattr(module, name, 1 << 12)
+    peaks = []
+    for n in (1 << 17, 1 << 20):
+        (tmp_path / "book.txt").write_text(TEXT * (n // len(TEXT.encode()) + 1))
+        tracemalloc.start()
+        encode(tmp_path / "book.txt", tokenizer, tmp_path / "tokens")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1 << 18, peaks
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
