@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 SOURCES := looking_glass stages tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help repro report test lint format lock clean
+.PHONY: help repro report test verify lint format lock clean
 
 help:  ## list the targets
 	@awk -F':.*##' '/^[a-z-]+:.*##/ {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ report: repro  ## run the pipeline and say where the report is
 
 test: $(VENV)/dev.stamp lint  ## check style and types, then run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+verify: $(VENV)/run.stamp  ## run the last commit anew and compare it with what is committed
+	$(BIN)/python -m stages.verify
 
 lint: $(VENV)/dev.stamp  ## style and types alone
 	$(BIN)/ruff check $(SOURCES)

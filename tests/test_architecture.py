@@ -31,6 +31,7 @@ BELOW: dict[str, set[str]] = {
     "likelihood": {"pipeline", "text", "gpt"},
     "yardstick": {"pipeline", "text", "gpt", "attention"},
     "report": {"pipeline"},
+    "verification": {"pipeline"},
 }
 MODULES = sorted(path for path in ROOMS.rglob("*.py") if path.name != "__init__.py")
 SCRIPTS = sorted((ROOT / "stages").glob("[!_]*.py"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 import shutil
@@ -20,8 +21,9 @@ from safetensors.numpy import load_file, save_file
 
 from looking_glass.pipeline.errors import InputError, shorten
 
-# Digits kept in JSON and CSV: enough for every reader, and no noise in `dvc metrics diff`.
-SIGNIFICANT_DIGITS = 6
+# Digits kept in JSON and CSV: enough for every reader. Further ones are another processor's to
+# change, and would be noise in `git status` and `dvc metrics diff`.
+SIGNIFICANT_DIGITS = 5
 # Columns that hold pieces of text in any table that has them.
 TEXTS = [
     *("text", "said", "removed", "top_word", "next", "context"),
@@ -94,7 +96,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` as indented JSON, keys in the order given, floats to six digits.
+    """Write `content` as indented JSON, keys in the order given, floats to `SIGNIFICANT_DIGITS`.
 
     Raises `ValueError` on infinities and NaN, which JSON cannot hold.
     """
@@ -114,9 +116,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write `table` without its index, floats to six digits, lines ended by a line feed."""
-    text = table.to_csv(index=False, float_format=f"%.{SIGNIFICANT_DIGITS}g", lineterminator="\n")
-    write_text(path, text)
+    """Write `table` without its index, floats to `SIGNIFICANT_DIGITS`, lines ended by line feeds.
+
+    A count stays whole, also where a cell without one has made its column one of floats.
+    """
+    write_text(path, table.to_csv(index=False, float_format=_digits, lineterminator="\n"))
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -170,7 +174,7 @@ def _as_os_error(error: SafetensorError) -> OSError:
 
 
 def _rounded(value: Any) -> Any:
-    """`value` with every float rounded to six significant digits, whatever it is nested in."""
+    """`value` with every float rounded, whatever it is nested in."""
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -178,5 +182,21 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, np.generic):
         return _rounded(value.item())
     if isinstance(value, float):
-        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return _kept(value)
     return value
+
+
+def _kept(value: float) -> float:
+    """Return a float with the digits that are worth anything; a whole number keeps all of its own.
+
+    What rounding would make infinite stays as it is.
+    """
+    if not math.isfinite(value) or value.is_integer():
+        return value + 0.0  # no minus before a zero
+    short = float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    return short if math.isfinite(short) else value
+
+
+def _digits(value: float) -> str:
+    kept = _kept(value)
+    return f"{kept:.0f}" if kept.is_integer() and abs(kept) < 2**53 else repr(kept)

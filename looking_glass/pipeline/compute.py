@@ -23,6 +23,20 @@ class ComputeParams(Section):
 
     device: Literal["auto", "cpu", "cuda", "mps"]
     threads: int = Field(ge=1, le=1024)  # OpenMP ends the process where it cannot start them
+    portable: bool
+
+
+# What the libraries that multiply matrices read before their first call: which instructions of the
+# processor they may use, and that the number of threads is the one asked for, however many cores
+# the process is allowed. A processor with wider vectors would add in another order. AVX2 is what
+# x86 servers and laptops have had since 2013 to 2015; other processors take no notice.
+PORTABLE = {
+    "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own kernels
+    "MKL_CBWR": "AVX2,STRICT",  # Intel's: conditional bitwise reproducibility
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_DYNAMIC": "FALSE",
+    "OMP_DYNAMIC": "FALSE",
+}
 
 
 def prepare(params: ComputeParams) -> torch.device:
@@ -33,6 +47,8 @@ def prepare(params: ComputeParams) -> torch.device:
     """
     # cuBLAS is reproducible only with a fixed workspace; it reads this at its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if params.portable:
+        os.environ.update(PORTABLE)
     torch.set_num_threads(params.threads)
     # As use_deterministic_algorithms(True), without its seconds of importing the compiler.
     torch.set_deterministic_debug_mode("error")

@@ -34,7 +34,8 @@ def require_encoding(name: str) -> None:
     if not known:
         raise InputError(
             "encode.encoding: the name of an encoding is required, got "
-            f"{shorten(repr(name), QUOTED)}: write utf-8, or for instance windows-1252, utf-16 or gb18030"
+            f"{shorten(repr(name), QUOTED)}: write utf-8, or for instance windows-1252, utf-16 "
+            "or gb18030"
         )
 
 

@@ -15,7 +15,7 @@ from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.yardstick.shapley import n_words
 
-COMPUTE = ComputeParams(device="cpu", threads=1)
+COMPUTE = ComputeParams(device="cpu", threads=1, portable=True)
 
 
 def spans(lengths: list[int]) -> list[Span]:

@@ -16,7 +16,7 @@ from looking_glass.pipeline.errors import InputError
 from looking_glass.text.tokenizer import Tokenizer
 from tests.helpers.models import make_model
 
-ALONE = ComputeParams(device="cpu", threads=1)
+ALONE = ComputeParams(device="cpu", threads=1, portable=True)
 WANTED = {"sentence": [5, 90, 17], "control_1": [*range(15)]}
 
 

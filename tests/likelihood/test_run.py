@@ -15,7 +15,7 @@ from looking_glass.text.reader import Reader
 from tests.helpers.likelihood import params
 from tests.helpers.models import make_model
 
-ALONE = ComputeParams(device="cpu", threads=1)
+ALONE = ComputeParams(device="cpu", threads=1, portable=True)
 
 
 @pytest.fixture(scope="module")

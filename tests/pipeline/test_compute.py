@@ -11,7 +11,7 @@ import torch
 from looking_glass.pipeline.compute import ComputeParams, prepare, select_device, side_by_side
 from looking_glass.pipeline.errors import InputError
 
-TWO = ComputeParams(device="cpu", threads=2)
+TWO = ComputeParams(device="cpu", threads=2, portable=True)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,8 @@ def test_one_thread_and_two_give_the_same_bits() -> None:
         return torch.randn(200, 300, generator=generator) @ torch.ones(300)
 
     one, two = (
-        side_by_side(work, range(4), ComputeParams(device="cpu", threads=n)) for n in (1, 2)
+        side_by_side(work, range(4), ComputeParams(device="cpu", threads=n, portable=True))
+        for n in (1, 2)
     )
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 

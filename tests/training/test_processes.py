@@ -50,7 +50,7 @@ def root(tmp_path: Path, tables: tuple[Path, Path]) -> Path:
 def change(root: Path, dropout: float = 0.0, **train: object) -> None:
     """Write params.yaml with a tiny model, and these changes to its section train."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["compute"] = {"device": "cpu", "threads": 1}
+    params["compute"] = {"device": "cpu", "threads": 1, "portable": True}
     small = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8, "dropout": dropout}
     params["model"] |= small
     tiny = {"steps": 12, "batch_size": 8, "evaluate_every": 4, "discount": 0, "keep": "last"}
