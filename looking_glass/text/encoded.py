@@ -28,6 +28,7 @@ class Meter:
         """Show so many characters of either end."""
         self.shown, self.first, self.last = shown, "", ""
         self.n_bytes = 0  # of UTF-8
+        self.n_characters = 0
         self.n_words = 0  # separated by white space
 
     def through(self, pieces: Iterable[str]) -> Iterator[str]:
@@ -37,6 +38,7 @@ class Meter:
                 self.first = (self.first + piece)[: self.shown]
             self.last = (self.last + piece[-self.shown :])[-self.shown :]
             self.n_bytes += len(piece.encode())
+            self.n_characters += len(piece)
             self.n_words += len(piece.split())
             yield piece
 

@@ -117,6 +117,17 @@ def test_what_was_done_to_the_text_is_told(tmp_path: Path, tokenizer: Tokenizer)
     assert set(found["done last words"].split()) == {"…", "one", "two", "three", "four"}
 
 
+def test_tokens_are_counted_by_the_word_or_the_character(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    spaced = told(tmp_path, tokenizer, "one two three four")["done tokens"]
+    assert spaced == "4: 1.00 a word between spaces, 4.50 bytes each"
+    text = "小猫在河边看见兔子。" * 5
+    n = len(tokenizer.encode(text))
+    unspaced = told(tmp_path, tokenizer, text)["done tokens"]
+    assert unspaced == f"{n}: {n / 50:.2f} a character, {150 / n:.2f} bytes each"
+
+
 @pytest.mark.parametrize(
     ("text", "warning", "says"),
     [
