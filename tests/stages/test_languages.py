@@ -54,7 +54,7 @@ def test_a_book_in_any_language_runs_through_every_stage(
         invert__sentence=told.sentence,
         invert__controls=[],
         invert__random_control=0,
-        invert__noise_trials=1,
+        invert__noise_trials=2,
         invert__parallel__steps=5,
         invert__prefix__steps=1,
         invert__prefix__restarts=1,
