@@ -13,7 +13,6 @@ export HF_HUB_OFFLINE := 1
 SOURCES := looking_glass stages tests benchmarks
 
 .DEFAULT_GOAL := help
-
 .PHONY: help repro report test verify lint format lock audit clean
 
 help:  ## list the targets

@@ -262,3 +262,11 @@ def test_every_dependency_of_ours_is_told_with_its_version() -> None:
     groups = [project["project"]["dependencies"], *project["dependency-groups"].values()]
     wanted = {re.split(r"[<>=;]", line)[0].replace(".", "-") for group in groups for line in group}
     assert {name for name, _ in rows} == wanted
+
+
+def test_the_tests_that_the_documentation_names_are_there() -> None:
+    text = (ROOT / "docs/any-input.md").read_text()
+    named_tests = re.findall(r"`([\w/]+\.py)::(\w+)`", text)
+    assert len(named_tests) > 30
+    for path, name in named_tests:
+        assert f"def {name}(" in (ROOT / "tests" / path).read_text(), f"{path}::{name}"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from looking_glass.text.counting import Counts
 from looking_glass.text.params import HeldOut
 from looking_glass.text.tokenizer import Tokenizer
 
-GROUP = 8  # pieces that are in memory at once
+Array = npt.NDArray[np.uint32]
+AT_ONCE = 8  # pieces that are in memory
 COPIED = 1 << 22  # bytes copied at once
 
 
@@ -26,6 +28,7 @@ class Meter:
         """Show so many characters of either end."""
         self.shown, self.first, self.last = shown, "", ""
         self.n_bytes = 0  # of UTF-8
+        self.n_characters = 0
         self.n_words = 0  # separated by white space
 
     def through(self, pieces: Iterable[str]) -> Iterator[str]:
@@ -35,6 +38,7 @@ class Meter:
                 self.first = (self.first + piece)[: self.shown]
             self.last = (self.last + piece[-self.shown :])[-self.shown :]
             self.n_bytes += len(piece.encode())
+            self.n_characters += len(piece)
             self.n_words += len(piece.split())
             yield piece
 
@@ -56,16 +60,28 @@ def write_tokens(path: Path, pieces: Iterable[str], tokenizer: Tokenizer) -> Cou
 
     Returns how often each occurs: (V,).
 
-    As many pieces are encoded side by side as there are processors; that changes no token.
+    As many pieces are encoded side by side as there are processors, while the next ones are made;
+    that changes no token.
     """
     counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
-    waiting = iter(pieces)
     with ThreadPoolExecutor(_processors()) as pool, path.open("wb") as file:
-        while group := list(islice(waiting, GROUP)):
-            for tokens in pool.map(tokenizer.encode_array, group):
-                file.write(tokens.astype("<u2").tobytes())
-                counts += np.bincount(tokens, minlength=len(counts))
+        for tokens in _in_order(pool, tokenizer.encode_array, pieces):
+            file.write(tokens.astype("<u2").tobytes())
+            counts += np.bincount(tokens, minlength=len(counts))
     return counts
+
+
+def _in_order(
+    pool: Executor, function: Callable[[str], Array], pieces: Iterable[str]
+) -> Iterator[Array]:
+    """Yield the function's value of each piece, at most `AT_ONCE` of them begun and not yielded."""
+    begun: deque[Future[Array]] = deque()
+    for piece in pieces:
+        begun.append(pool.submit(function, piece))
+        if len(begun) == AT_ONCE:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def _processors() -> int:

@@ -13,6 +13,7 @@ from looking_glass.text.params import EncodeParams
 from looking_glass.text.plan import SMALL, Plan
 
 LINE = 70  # characters of a line that is quoted
+LONGEST_WORDS = 20  # characters on average: what is longer between two spaces is no word
 RULES = {
     "blank_lines": "told apart by blank lines",
     "indents": "each begun by an indented line",
@@ -58,13 +59,20 @@ def told(
         "paragraphs": f"{joiner.paragraphs:,}, {RULES[plan.rule]}" if params.unwrap else "as given",
         "first words": meter.first_words,
         "last words": meter.last_words,
-        "tokens": f"{n_tokens:,}: {n_tokens / max(1, meter.n_words):.2f} a word between spaces, "
+        "tokens": f"{n_tokens:,}: {_a_word(meter, n_tokens)}, "
         f"{meter.n_bytes / max(1, n_tokens):.2f} bytes each",
     }
     warnings = list(_warnings(plan, remains))
     rows = [("done", what, " ".join(text.split())) for what, text in done.items() if text]
     rows += [("warning", what, " ".join(text.split())) for what, text in warnings]
     return pd.DataFrame(rows, columns=["kind", "what", "text"])
+
+
+def _a_word(meter: Meter, n_tokens: int) -> str:
+    """Return how many tokens a word has, or in a script that parts none by spaces a character."""
+    if meter.n_characters > LONGEST_WORDS * meter.n_words:
+        return f"{n_tokens / max(1, meter.n_characters):.2f} a character"
+    return f"{n_tokens / max(1, meter.n_words):.2f} a word between spaces"
 
 
 def _notices(plan: Plan) -> str:

@@ -1,15 +1,16 @@
-"""Small made-up texts in four languages, each of few words and one grammar."""
+"""Small made-up books in six languages, each of few words and one grammar."""
 
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A text in a language, and the prompt and the sentence that are asked of its model."""
+    """A book in a language, and the prompt and the sentence that are asked of its model."""
 
     language: str
     words: str  # as in the parameters
@@ -17,6 +18,12 @@ class Told:
     prompt: str  # of ten words
     sentence: str
     block_size: int = 64  # of ten words and two more
+    file: str | None = None  # what stands in the file, where that is not the text alone
+    encoding: str = "utf-8"  # of the file
+
+    @property
+    def content(self) -> bytes:
+        return (self.text if self.file is None else self.file).encode(self.encoding)
 
 
 def paragraphs(pairs: Iterable[tuple[str, str]], form: str) -> str:
@@ -75,4 +82,47 @@ GERMAN = Told(
     prompt="Der Kater sah z.B. den Hasen am Fluss. Es war",
     sentence="Es war spät.",
 )
-EVERY_LANGUAGE = (CHINESE, HINDI, ARABIC, GERMAN)
+# Each paragraph is one line, which an ideographic space begins, and no line is blank.
+JAPANESE_TEXT = paragraphs(
+    itertools.product(("ねこ", "王さま", "老人", "子ども"), ("うさぎ", "ネズミ", "白い馬", "カメ")),
+    "{a}は川のそばで{b}を見た。もう日が暮れたので、{a}は家へ帰った。\n\n「やあ！」\n\n"
+    "{b}は{a}にそう言った。",
+)
+JAPANESE = Told(
+    language="ja",
+    words="segments",
+    text=JAPANESE_TEXT,
+    prompt="ねこは川のそばでうさ",
+    sentence="もう日が暮れた。",
+    file="".join(f"\u3000{line}\r\n" for line in JAPANESE_TEXT.split("\n\n")),
+    encoding="shift_jis",
+)
+# As Project Gutenberg's files of the 1990s are: wrapped, after a long notice, each line end spoilt
+# once more by a transfer.
+RUSSIAN_TEXT = paragraphs(
+    itertools.product(("кот", "дед", "гном", "лис"), ("ёж", "крот", "лось", "бык")),
+    "Тут {a} и {b} шли по лесу. Уже был час ночи, и {a} шёл как-то не туда. «Эй, ты!» – так {b} "
+    "звал его домой.",
+)
+RUSSIAN_WRAPPED = "\n\n".join(textwrap.fill(one, 60) for one in RUSSIAN_TEXT.split("\n\n"))
+RUSSIAN_FILE = f"""\
+The Project Gutenberg Etext of A Walk in the Wood
+***START**THE SMALL PRINT!**FOR PUBLIC DOMAIN ETEXTS**START***
+Why is this notice here? It tells what may be done with this Etext.
+*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*
+
+{RUSSIAN_WRAPPED}
+
+End of The Project Gutenberg Etext of A Walk in the Wood
+"""
+RUSSIAN = Told(
+    language="ru",
+    words="spaces",
+    text=RUSSIAN_TEXT,
+    prompt="Тут кот и ёж шли по лесу. Уже был час",
+    sentence="Уже был час ночи.",
+    block_size=96,
+    file=RUSSIAN_FILE.replace("\n", "\r\r\n"),
+    encoding="windows-1251",
+)
+EVERY_LANGUAGE = (CHINESE, HINDI, ARABIC, GERMAN, JAPANESE, RUSSIAN)

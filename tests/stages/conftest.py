@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,12 +12,29 @@ import pytest
 import torch
 
 from looking_glass.report import run
+from looking_glass.text.forms import form_features
+from looking_glass.text.reader import Reader
+from looking_glass.text.tokenizer import Tokenizer
+from looking_glass.training import token_table
+
+FEATURES = functools.cache(form_features)
 
 
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures that are drawn and not painted: that takes most of the report's time."""
     monkeypatch.setattr(run, "to_png", lambda _figure, _dpi: b"")
+
+
+@pytest.fixture
+def read_once(tokenizer: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have GPT-2's tables read once for all stages, wherever they lie, and their forms too."""
+
+    def take(self: Tokenizer, _vocab: Path, _merges: Path) -> None:
+        vars(self).update(vars(tokenizer))
+
+    monkeypatch.setattr(Tokenizer, "__init__", take)
+    monkeypatch.setattr(token_table, "form_features", FEATURES)
 
 
 @pytest.fixture

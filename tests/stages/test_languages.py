@@ -1,4 +1,4 @@
-"""Every stage on texts in other languages: their words come through to the report."""
+"""Every stage on books in other languages and of other sources: their words come through."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from looking_glass.pipeline.artifacts import TEXTS, read_csv
+from looking_glass.text.corpus import read_corpus
+from looking_glass.text.reader import Reader
 from stages import (
     attention,
     choose,
@@ -30,28 +32,45 @@ STAGES = (
 
 
 @pytest.mark.parametrize("told", EVERY_LANGUAGE, ids=lambda told: told.language)
-def test_a_text_in_another_language_runs_through_every_stage(
-    copy: Path, unpainted: None, told: Told
+def test_a_book_in_any_language_runs_through_every_stage(
+    copy: Path,
+    unpainted: None,
+    read_once: None,
+    tokenizer: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+    told: Told,
 ) -> None:
-    (copy / "books/book.txt").write_text(told.text)
+    monkeypatch.setattr(evaluate, "SAMPLES", 2)
+    monkeypatch.setattr(evaluate, "SAMPLE_LENGTH", 12)
+    (copy / "books/book.txt").write_bytes(told.content)
     edit(
         copy,
         text={"language": told.language, "words": told.words},
+        encode__encoding=told.encoding,
         encode__start_at=None,
         model__block_size=told.block_size,
-        train__steps=30,
+        train__steps=10,
+        train__evaluate_every=10,
         invert__sentence=told.sentence,
         invert__controls=[],
         invert__random_control=0,
+        invert__noise_trials=2,
         invert__parallel__steps=5,
+        invert__prefix__steps=1,
+        invert__prefix__restarts=1,
         invert__prefix__lengths=[1],
         invert__search={"steps": 1, "candidates": 2},
         attention__prompts=[told.prompt],
-        logprob__samples=10,
+        attention__contexts=2,
+        attention__context_words=2,
+        logprob__samples=4,
+        logprob__max_tokens=12,
         logprob__sentences=[told.sentence],
     )
     for stage in STAGES:
         stage()
+    corpus = read_corpus(copy / "data/tokens")
+    assert tokenizer.decode([*corpus.train.tolist(), *corpus.val.tolist()]) == told.text
     words = read_csv(copy / "data/tables/attention/last/words.csv")["text"].tolist()
     joint = "" if told.words == "segments" else " "
     assert joint.join(words[:10]) == told.prompt

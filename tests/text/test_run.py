@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looking_glass.pipeline.errors import InputError
-from looking_glass.text import cleaning, encoded, reading
+from looking_glass.text import cleaning, counting, encoded, plan, reading
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.run import encode_book
 from looking_glass.text.tokenizer import Tokenizer
@@ -48,6 +49,23 @@ def test_the_tokens_of_the_pieces_are_those_of_the_whole(
     assert sorted(path.name for path in (tmp_path / "tokens").iterdir()) == [
         "meta.json", "train.bin", "val.bin",
     ]  # fmt: skip
+
+
+def test_memory_does_not_grow_with_the_text(
+    tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((reading, "BLOCK"), (cleaning, "BATCH"), (encoded, "COPIED")):
+        monkeypatch.setattr(module, name, 1 << 14)
+    for module, name in ((counting, "PIECE"), (plan, "SAMPLE")):
+        monkeypatch.setattr(module, name, 1 << 12)
+    peaks = []
+    for n in (1 << 17, 1 << 20):
+        (tmp_path / "book.txt").write_text(TEXT * (n // len(TEXT.encode()) + 1))
+        tracemalloc.start()
+        encode(tmp_path / "book.txt", tokenizer, tmp_path / "tokens")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1 << 18, peaks
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
@@ -97,6 +115,17 @@ def test_what_was_done_to_the_text_is_told(tmp_path: Path, tokenizer: Tokenizer)
     assert set(found["done first words"].split()) <= known, "whole words"
     assert found["done last words"].startswith("… ")
     assert set(found["done last words"].split()) == {"…", "one", "two", "three", "four"}
+
+
+def test_tokens_are_counted_by_the_word_or_the_character(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    spaced = told(tmp_path, tokenizer, "one two three four")["done tokens"]
+    assert spaced == "4: 1.00 a word between spaces, 4.50 bytes each"
+    text = "小猫在河边看见兔子。" * 5
+    n = len(tokenizer.encode(text))
+    unspaced = told(tmp_path, tokenizer, text)["done tokens"]
+    assert unspaced == f"{n}: {n / 50:.2f} a character, {150 / n:.2f} bytes each"
 
 
 @pytest.mark.parametrize(

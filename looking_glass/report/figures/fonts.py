@@ -14,6 +14,7 @@ from matplotlib import rcParams
 from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager, get_font
 
 OWN = "DejaVu Sans"  # it comes with Matplotlib: the same on every machine
+WEIGHTS = (400, 500)  # some fonts, Chinese ones above all, say medium of the one weight they have
 PLACEHOLDERS = "Last Resort"  # they have every character, and show none
 _missing: ContextVar[set[str] | None] = ContextVar("missing", default=None)
 
@@ -41,7 +42,7 @@ def drawable(text: str) -> str:
 def families_for(texts: Iterable[str]) -> list[str]:
     """Return Matplotlib's own font, and behind it installed ones for what it lacks.
 
-    Each is the one that has most of what is still lacking, the first by name of those alike.
+    Each is the one that has most of what is still lacking, the first of those alike.
     """
     families = [OWN]
     lacking = {ord(c) for text in texts for c in text if c.isprintable()} - _of_family(OWN)
@@ -68,7 +69,7 @@ def texts_in(values: Iterable[Any]) -> Iterator[str]:
 
 @cache
 def _installed() -> tuple[str, ...]:
-    """Return the names of the fonts to choose from: upright outlines of usual weight.
+    """Return the names of the fonts to choose from: upright outlines, those of usual weight first.
 
     Matplotlib knows those that were there when it first ran: what has come since is added.
     """
@@ -77,12 +78,13 @@ def _installed() -> tuple[str, ...]:
         with suppress(OSError, RuntimeError):  # what FreeType cannot read is no font to draw with
             fontManager.addfont(path)
     plain = {
-        entry.name
+        (WEIGHTS.index(entry.weight), entry.name)
         for entry in fontManager.ttflist
-        if entry.style == "normal" and entry.weight == 400 and entry.stretch == "normal"
+        if entry.style == "normal" and entry.weight in WEIGHTS and entry.stretch == "normal"
         if Path(entry.fname).exists() and not entry.name.startswith(PLACEHOLDERS)
     }
-    return tuple(sorted(name for name in plain if get_font(_path(name)).scalable))
+    names = dict.fromkeys(name for _, name in sorted(plain))
+    return tuple(name for name in names if get_font(_path(name)).scalable)
 
 
 def _path(name: str) -> str:

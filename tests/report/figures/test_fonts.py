@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from looking_glass.report.figures import fonts
 from looking_glass.report.figures.fonts import families_for, noting_what_is_missing, texts_in
@@ -32,6 +35,18 @@ def test_fonts_are_added_for_what_is_lacking_alone(two_fonts: None) -> None:
 def test_matplotlibs_own_font_is_enough_for_many_scripts() -> None:
     assert families_for(["Alice – “Привет” ␣↵⇥ عربي Größe ₀½"]) == [fonts.OWN]
     assert not any(name.startswith("Last Resort") for name in fonts._installed())
+
+
+def test_a_font_of_medium_weight_comes_after_the_usual_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = next(one for one in fontManager.ttflist if Path(one.fname).name == "DejaVuSans.ttf")
+    weights = {"A Medium": 500, "Usual": 400, "Bold": 700}
+    entries = [dataclasses.replace(own, name=name, weight=n) for name, n in weights.items()]
+    monkeypatch.setattr(fontManager, "ttflist", entries)
+    monkeypatch.setattr(fonts, "findSystemFonts", list)
+    monkeypatch.setattr(fonts, "_path", lambda _name: own.fname)
+    assert fonts._installed.__wrapped__() == ("Usual", "A Medium")
 
 
 def test_texts_are_found_in_tables_and_lists() -> None:
