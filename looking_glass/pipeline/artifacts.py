@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from looking_glass.pipeline.errors import InputError, shorten
+from looking_glass.pipeline.partial import partial_directory, partial_file
 
 # Digits kept in JSON and CSV: enough for every reader, and no noise in `dvc metrics diff`.
 SIGNIFICANT_DIGITS = 6
@@ -38,17 +38,11 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     An `OSError` on the way is raised as one that names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    partial = Path(name)
-    try:
+    with partial_file(path) as partial:
         with _named(path, partial):
             yield partial
         partial.chmod(0o644)
         partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -57,17 +51,13 @@ def whole_directory(path: Path) -> Iterator[Path]:
 
     An `OSError` on the way is raised as one that names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
+    with partial_directory(path) as partial:
         with _named(path, partial):
             yield partial
         partial.chmod(0o755)
         if path.exists():
             shutil.rmtree(path)
         partial.replace(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager

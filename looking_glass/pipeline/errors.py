@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Callable
 
+from looking_glass.pipeline.stopping import StoppedError, stoppable
+
 LONGEST = 1000  # characters of a line: what a user gave may be a book
 # What a full disk, a missing permission and the like call for, by the name of the error number.
 _CURES = (
@@ -35,14 +37,16 @@ def run_stage(main: Callable[[], None]) -> None:
 
     That is an `InputError`, what the system refuses (a full disk, a missing permission), and memory
     that does not suffice. Anything else is a fault of this program, and keeps its traceback.
-    Ctrl-C exits with 130, so that DVC never takes an interrupted stage for a finished one.
+    Ctrl-C exits with 130 and SIGTERM with 143, so that DVC never takes an interrupted stage for a
+    finished one; so does the death of what started the stage, see `stopping`.
     """
     # Words of any language are told, also where the terminal or a log has a smaller alphabet.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        main()
+        with stoppable():
+            main()
     except InputError as error:
         _end(str(error))
     except OSError as error:
@@ -55,10 +59,10 @@ def run_stage(main: Callable[[], None]) -> None:
             "sets the size in params.yaml (the model's shape, batches, contexts, samples), or take "
             "a larger machine"
         )
-    except KeyboardInterrupt:
+    except StoppedError as stopped:
         # What a stage writes is whole or absent, and `train` has saved its state: see `Scratch`.
-        print("interrupted: the stage is unfinished, run it again", file=sys.stderr)
-        sys.exit(130)
+        print(f"{stopped}: the stage is unfinished, run it again", file=sys.stderr)
+        sys.exit(stopped.status)
 
 
 def _refused(error: OSError) -> str:
