@@ -101,13 +101,13 @@ def _runs(starter: psutil.Process) -> bool:
         return (
             starter.is_running()
             and starter.status() != psutil.STATUS_ZOMBIE
-            and not _adopts(starter)
+            and not adopts(starter)
         )
     except psutil.Error:
         return False
 
 
-def _adopts(starter: psutil.Process) -> bool:
+def adopts(starter: psutil.Process) -> bool:
     """Whether this is what the system puts in the place of a parent that died.
 
     Then that happened before anyone looked, while the stage was importing what it needs. In a
