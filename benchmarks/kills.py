@@ -4,10 +4,11 @@
 
 Works on a tiny project of its own that has run once (`--project` keeps it for another time), and
 needs GPT-2's tables, which the stage `download` makes, in `data/`. For each kill one stage, drawn
-at random, is made to run again: its outputs and DVC's memory of runs are removed. At a random
-moment of that `dvc repro`, its start and end included, a signal goes to dvc alone, to the stage
-alone, or to their process group. As soon as dvc has ended, whatever became of the stage, comes what
-`make repro` does: mending, and `dvc repro`. Then every output and `dvc.lock` is compared.
+at random, is made to run again: its outputs and what DVC remembers of its runs are removed. At a
+random moment of that `dvc repro`, its start and end included, a signal goes to dvc alone, to the
+stage alone, or to their process group. As soon as dvc has ended, whatever became of the stage,
+comes what `make repro` does: mending, and `dvc repro`. Then every output and `dvc.lock` is
+compared.
 """
 
 from __future__ import annotations
@@ -114,8 +115,11 @@ def to_run_again(whole: Path, root: Path, stage: str) -> None:
     """Copy the finished project to `root`, in which that stage has everything still to do."""
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(whole, root, symlinks=True)
-    shutil.rmtree(root / ".dvc/cache/runs", ignore_errors=True)
-    for out in yaml.safe_load((root / "dvc.lock").read_text())["stages"][stage]["outs"]:
+    entry = yaml.safe_load((root / "dvc.lock").read_text())["stages"][stage]
+    for run in (root / ".dvc/cache/runs").rglob("*"):
+        if run.is_file() and yaml.safe_load(run.read_text())["cmd"] == entry["cmd"]:
+            run.unlink()
+    for out in entry["outs"]:
         path = root / out["path"]
         if path.is_dir():
             shutil.rmtree(path)

@@ -17,7 +17,14 @@ _CURES = (
     (OSError, "free space there or lift the limit, and run the stage again"),
 )
 # PyTorch has an error of its own for a GPU's memory, and none for the processor's.
-_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+_NO_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|bad_alloc", re.IGNORECASE
+)
+# What most of the memory of a stage is for, by the keys of params.yaml.
+SIZES = (
+    *("model.n_embd", "model.n_layer", "model.block_size", "train.batch_size"),
+    *("invert.parallel.restarts", "attention.contexts", "logprob.samples"),
+)
 
 
 class InputError(Exception):
@@ -56,8 +63,8 @@ def run_stage(main: Callable[[], None]) -> None:
             raise
         _end(
             f"the memory of this machine does not suffice ({shorten(str(error), 160)}): lower what "
-            "sets the size in params.yaml (the model's shape, batches, contexts, samples), or take "
-            "a larger machine"
+            f"this stage needs of {', '.join(SIZES)}, raise train.accumulate, or take a larger "
+            "machine"
         )
     except StoppedError as stopped:
         # What a stage writes is whole or absent, and `train` has saved its state: see `Scratch`.

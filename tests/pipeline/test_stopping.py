@@ -23,7 +23,7 @@ from looking_glass.pipeline.errors import run_stage
 def main():
     with whole_file(Path("out.txt")) as partial:
         print(os.getpid(), flush=True)
-        time.sleep(60)
+        time.sleep(300)
 run_stage(main)
 """
 # What starts it as dvc does, itself or by a shell that waits for it.
@@ -54,12 +54,12 @@ def test_a_stage_ends_and_cleans_up_soon_after_the_dvc_that_started_it_was_kille
     stage = psutil.Process(int(dvc.stdout.readline()))
     assert len(list(tmp_path.iterdir())) == 1
     dvc.kill()
-    _, said = dvc.communicate(timeout=10)  # which waits for the stage to close it
+    _, said = dvc.communicate(timeout=60)  # which waits for the stage to close it
     assert said == (
         f"what started this stage (process {dvc.pid}) is gone: the stage is unfinished, "
         "run it again\n"
     )
-    stage.wait(timeout=5)
+    stage.wait(timeout=60)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -86,7 +86,7 @@ def test_a_signal_ends_a_stage_in_one_line_and_leaves_no_part(
     assert stage.stdout is not None
     stage.stdout.readline()
     stage.send_signal(number)
-    _, said = stage.communicate(timeout=10)
+    _, said = stage.communicate(timeout=60)
     assert (stage.returncode, said) == (status, f"{word}: the stage is unfinished, run it again\n")
     assert list(tmp_path.iterdir()) == []
 
@@ -107,7 +107,7 @@ def test_a_stage_whose_dvc_died_while_it_was_importing_ends_too(tmp_path: Path) 
         stderr=subprocess.PIPE,
         text=True,
     )
-    _, said = dvc.communicate(timeout=20)
+    _, said = dvc.communicate(timeout=60)
     assert said.endswith("is gone: the stage is unfinished, run it again\n")
     assert list(tmp_path.iterdir()) == []
 
