@@ -4,11 +4,11 @@
 
 Works on a tiny project of its own that has run once (`--project` keeps it for another time), and
 needs GPT-2's tables, which the stage `download` makes, in `data/`. For each kill one stage, drawn
-at random, is made to run again: its outputs and what DVC remembers of its runs are removed. At a
-random moment of that `dvc repro`, its start and end included, a signal goes to dvc alone, to the
-stage alone, or to their process group. As soon as dvc has ended, whatever became of the stage,
-comes what `make repro` does: mending, and `dvc repro`. Then every output and `dvc.lock` is
-compared.
+at random, is made to run again: its outputs, and what DVC keeps of them and of its runs, are
+removed. At a random moment of that `dvc repro`, its start and end included, a signal goes to dvc
+alone, to the stage alone, or to their process group. As soon as dvc has ended, whatever became of
+the stage, comes what `make repro` does: mending, and `dvc repro`. Then every output and `dvc.lock`
+is compared.
 """
 
 from __future__ import annotations
@@ -120,6 +120,8 @@ def to_run_again(whole: Path, root: Path, stage: str) -> None:
         if run.is_file() and yaml.safe_load(run.read_text())["cmd"] == entry["cmd"]:
             run.unlink()
     for out in entry["outs"]:
+        kept = root / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]
+        kept.unlink(missing_ok=True)
         path = root / out["path"]
         if path.is_dir():
             shutil.rmtree(path)
@@ -206,9 +208,16 @@ def processes_of(dvc: int) -> list[psutil.Process]:
     """Return what dvc has started that runs a stage."""
     try:
         children = psutil.Process(dvc).children(recursive=True)
-        return [child for child in children if any("stages." in word for word in child.cmdline())]
     except psutil.Error:
         return []
+    return [child for child in children if _runs_a_stage(child)]
+
+
+def _runs_a_stage(process: psutil.Process) -> bool:
+    try:
+        return any("stages." in word for word in process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
 
 
 def alive(process: psutil.Process) -> bool:

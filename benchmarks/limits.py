@@ -2,7 +2,7 @@
 
     python -m benchmarks.limits PROJECT
 
-PROJECT is a tiny project that has run, as `python -m benchmarks.kills --project PROJECT` makes it; a
+PROJECT is a tiny project that has run: `python -m benchmarks.kills --project PROJECT` makes one. A
 copy of it is worked on. Each stage must end in one line, and leave what was there; after that it
 must make the same bytes.
 """
