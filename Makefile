@@ -19,6 +19,7 @@ help:  ## list the targets
 	@awk -F':.*##' '/^[a-z-]+:.*##/ {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(VENV)/run.stamp  ## run the pipeline: whatever is missing or out of date
+	@$(BIN)/python -m looking_glass.pipeline.mending
 	$(BIN)/dvc repro
 
 report: repro  ## run the pipeline and say where the report is

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
+from looking_glass.pipeline.partial import partial_directory
 from looking_glass.text.fetching import fetch_all
 from looking_glass.text.sources import DownloadParams
 
@@ -16,9 +16,8 @@ DATA = Path("data")
 def main() -> None:
     """Write the files as they were published; all of them, or none."""
     params = load_section(DownloadParams, "download")
-    DATA.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=DATA, prefix=".download.") as scratch:
-        directory, sources = Path(scratch), params.sources()
+    sources = params.sources()
+    with partial_directory(DATA / "download") as directory:
         fetch_all(sources, directory)
         for name in sources:
             size = (directory / name).stat().st_size

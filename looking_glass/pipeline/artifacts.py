@@ -8,7 +8,6 @@ import math
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from looking_glass.pipeline.errors import InputError, shorten
+from looking_glass.pipeline.partial import partial_directory, partial_file
 
 # Digits kept in JSON and CSV: enough for every reader. Further ones are another processor's to
 # change, and would be noise in `git status` and `dvc metrics diff`.
@@ -40,17 +40,11 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     An `OSError` on the way is raised as one that names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    partial = Path(name)
-    try:
+    with partial_file(path) as partial:
         with _named(path, partial):
             yield partial
         partial.chmod(0o644)
         partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -59,17 +53,13 @@ def whole_directory(path: Path) -> Iterator[Path]:
 
     An `OSError` on the way is raised as one that names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
+    with partial_directory(path) as partial:
         with _named(path, partial):
             yield partial
         partial.chmod(0o755)
         if path.exists():
             shutil.rmtree(path)
         partial.replace(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager

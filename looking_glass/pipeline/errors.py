@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Callable
 
+from looking_glass.pipeline.stopping import StoppedError, stoppable
+
 LONGEST = 1000  # characters of a line: what a user gave may be a book
 # What a full disk, a missing permission and the like call for, by the name of the error number.
 _CURES = (
@@ -15,7 +17,14 @@ _CURES = (
     (OSError, "free space there or lift the limit, and run the stage again"),
 )
 # PyTorch has an error of its own for a GPU's memory, and none for the processor's.
-_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+_NO_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|bad_alloc", re.IGNORECASE
+)
+# What most of the memory of a stage is for, by the keys of params.yaml.
+SIZES = (
+    *("model.n_embd", "model.n_layer", "model.block_size", "train.batch_size"),
+    *("invert.parallel.restarts", "attention.contexts", "logprob.samples"),
+)
 
 
 class InputError(Exception):
@@ -35,14 +44,16 @@ def run_stage(main: Callable[[], None]) -> None:
 
     That is an `InputError`, what the system refuses (a full disk, a missing permission), and memory
     that does not suffice. Anything else is a fault of this program, and keeps its traceback.
-    Ctrl-C exits with 130, so that DVC never takes an interrupted stage for a finished one.
+    Ctrl-C exits with 130 and SIGTERM with 143, so that DVC never takes an interrupted stage for a
+    finished one; so does the death of what started the stage, see `stopping`.
     """
     # Words of any language are told, also where the terminal or a log has a smaller alphabet.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        main()
+        with stoppable():
+            main()
     except InputError as error:
         _end(str(error))
     except OSError as error:
@@ -52,13 +63,13 @@ def run_stage(main: Callable[[], None]) -> None:
             raise
         _end(
             f"the memory of this machine does not suffice ({shorten(str(error), 160)}): lower what "
-            "sets the size in params.yaml (the model's shape, batches, contexts, samples), or take "
-            "a larger machine"
+            f"this stage needs of {', '.join(SIZES)}, raise train.accumulate, or take a larger "
+            "machine"
         )
-    except KeyboardInterrupt:
+    except StoppedError as stopped:
         # What a stage writes is whole or absent, and `train` has saved its state: see `Scratch`.
-        print("interrupted: the stage is unfinished, run it again", file=sys.stderr)
-        sys.exit(130)
+        print(f"{stopped}: the stage is unfinished, run it again", file=sys.stderr)
+        sys.exit(stopped.status)
 
 
 def _refused(error: OSError) -> str:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.stopping import StoppedError
 
 T = TypeVar("T")
 # Seconds that a process leaves the first one to report an error that both have met.
@@ -127,9 +128,9 @@ def reported_once(main: Callable[[], None]) -> Callable[[], None]:
             if silent:
                 time.sleep(PATIENCE)
             raise
-        except KeyboardInterrupt:
+        except StoppedError as stopped:
             if silent:
-                sys.exit(130)
+                sys.exit(stopped.status)
             raise
 
     return reported

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 
 import pytest
+import yaml
 
-from looking_glass.pipeline.errors import InputError, run_stage
+from looking_glass.pipeline.errors import SIZES, InputError, run_stage
 from tests.helpers.project import ROOT
 
 
@@ -16,7 +18,7 @@ def run_as_program(body: str) -> subprocess.CompletedProcess[str]:
     """Run a stage whose `main` has this body in a process of its own, as DVC does."""
     source = (
         "import os, signal\n"
-        "from looking_glass.pipeline.errors import InputError, run_stage\n"
+        "from looking_glass.pipeline.errors import SIZES, InputError, run_stage\n"
         # A program that a script starts in the background ignores Ctrl-C, and so would this one.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"def main():\n    {body}\n"
@@ -104,6 +106,10 @@ def test_a_terminal_with_a_smaller_alphabet_stops_no_stage() -> None:
             "error: the memory of this machine does not suffice (DefaultCPUAllocator: can't",
         ),
         ("RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')", "(CUDA out of memory."),
+        (
+            "RuntimeError('std::bad_alloc')",
+            "(std::bad_alloc): lower what this stage",
+        ),
         ("InputError('x' * 100_000)", "error: xxx"),
     ],
 )
@@ -130,3 +136,9 @@ def test_any_other_runtime_error_keeps_its_traceback() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         run_stage(main)
+
+
+def test_what_may_be_lowered_is_in_params_yaml() -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for dotted in (*SIZES, "train.accumulate"):
+        assert isinstance(functools.reduce(dict.__getitem__, dotted.split("."), params), int)
