@@ -4,9 +4,10 @@
     python -m benchmarks.memory --only train
 
 Needs what the stage `download` makes, in `data/`. Each stage runs in a process of its own, in a
-temporary project with the first of the book's words and few steps. What it takes is the largest
+temporary project with the beginning of the book and few steps. What it takes is the largest
 resident set that the system saw of that process, less what it held when it told its estimate:
-Python, PyTorch and, where the model was read before, the model.
+Python, PyTorch and, where the model was read before, the model. With TELL_PARTS set, the parts are
+printed too.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "attention__context_words": 12,
     },
 }
+NEEDED = ("download", "encode", "train", "choose")  # by those after them
 STAGES = ("train", "invert", "choose", "yardstick")
 
 
@@ -93,6 +95,8 @@ def measured(root: Path, size: str, wanted: list[str]) -> Iterator[dict[str, Any
     edit(root, **shape, **SETTINGS[size], train__steps=2, train__evaluate_every=1)
     for stage in ("download", "encode", *STAGES):
         name, *rest = stage.split()
+        if stage not in (*NEEDED, *wanted):
+            continue
         measure = stage in STAGES
         module = ["benchmarks.memory", "--stage"] if measure else [f"stages.{name}"]
         command = [sys.executable, "-m", *module, *([name] if measure else []), *rest]
@@ -114,8 +118,10 @@ def run_and_tell(name: str, *arguments: str) -> None:
     """Run a stage here; write what it told and what it took to `TOLD`."""
     told: dict[str, Any] = {}
 
-    def require(moments: Mapping[str, memory.Parts], device: torch.device, **_: Any) -> None:
-        if told:  # what comes later in a stage is a smaller part of it
+    def require(
+        moments: Mapping[str, memory.Parts], device: torch.device, *, stage: str, **_: Any
+    ) -> None:
+        if told or stage != name:  # what comes later in a stage is a smaller part of it
             return
         told["told_mb"] = memory.needed(moments) / 1e6
         told["moment"] = memory.largest(moments)

@@ -84,9 +84,7 @@ def redrawing_bytes(config: GPTConfig) -> int:
     return weight_bytes(config) + 5 * embedding_bytes(config)
 
 
-def _removals(
-    config: GPTConfig, n_sources: int, length: int, at_once: int
-) -> tuple[int, int]:
+def _removals(config: GPTConfig, n_sources: int, length: int, at_once: int) -> tuple[int, int]:
     """Return what all removals of one choice side by side hold, and the logits after them.
 
     See `all_knock_outs`; the logits are there once more as log-probabilities.

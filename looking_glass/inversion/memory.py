@@ -21,7 +21,7 @@ from looking_glass.inversion.neighbours import CLOUD, SAMPLE
 from looking_glass.inversion.params import InvertParams
 from looking_glass.inversion.readings import PARALLEL, Reading, readings_of
 from looking_glass.inversion.shortlist import MOST_TOKENS
-from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts
+from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts, kept_when_freed
 
 # The keys that set each part.
 _RESTARTS = ("invert.parallel.restarts", "invert.prefix.restarts", "invert.prefix.lengths")
@@ -57,6 +57,11 @@ def moments(
     own = [(B, reading) for B, reading, _ in jobs[: len(params.prefix.lengths) + 1]]
     longest = max(_positions(reading, n) for _, reading in own)
     base = {"PyTorch": PYTORCH}
+    # What the threads have freed of the ceilings and of judging: twice the rows, thrice the logits.
+    logits = (kept_when_freed(FLOAT * B * n * V) for B, _, n in jobs)
+    after = base | {
+        "logits": 3 * _most(threads, logits) + 2 * threads * kept_when_freed(table),
+    }
     # The states that aiming is done for, one after the other, each linearised in C rows.
     slopes = double * following_bytes(config, C * n)
     return {
@@ -81,9 +86,9 @@ def moments(
             "activations": min(threads, 2)
             * passing_bytes(config, params.search.candidates * longest),
         },
-        "the tables": base | {"distances": FLOAT * max(CLOUD, 2 * SAMPLE) * V + 2 * table},
-        "aiming": base | {"the model in float64": double * weights + table, "slopes": slopes},
-        "disturbing them": base
+        "the tables": after | {"distances": FLOAT * max(CLOUD, 2 * SAMPLE) * V + 2 * table},
+        "aiming": after | {"the model in float64": double * weights + table, "slopes": slopes},
+        "disturbing them": after
         | {
             "trials": FLOAT * params.noise_trials * n * V
             + passing_bytes(config, params.noise_trials * longest),

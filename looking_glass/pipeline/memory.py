@@ -31,6 +31,15 @@ _V1 = (
 )
 
 
+# glibc gives a larger piece back to the system when it is freed, and keeps a smaller one.
+GIVEN_BACK = 2**25
+
+
+def kept_when_freed(piece: int) -> int:
+    """Return what a piece of memory of so many bytes goes on taking once it is freed."""
+    return piece if piece < GIVEN_BACK else 0
+
+
 def largest(moments: Mapping[str, Parts]) -> str:
     """Return the name of the moment that holds most."""
     return max(moments, key=lambda name: sum(moments[name].values()))
