@@ -100,8 +100,12 @@ def test_bad_input_gets_one_line_and_changes_nothing(
 TOO_MUCH: dict[Any, tuple[int, dict[str, Any], str]] = {
     train: (2000, {"train__batch_size": 65_536}, "lower train.batch_size .or raise train.acc"),
     invert: (2000, {"invert__parallel__restarts": 10_000}, "judging.* lower invert.parallel.rest"),
-    choose: (100, {}, "the prompts.* lower model.n_layer"),
-    yardstick: (140, {"attention__context_words": 12}, "sets .* lower attention.context_words"),
+    choose: (
+        100,
+        {},
+        "choose: .* MB of memory will be needed .* lower model.n_layer, model.n_embd",
+    ),
+    yardstick: (120, {"attention__context_words": 12}, "sets .* lower attention.context_words"),
     logprob: (10, {}, "model.safetensors: 1.* MB of memory will be needed"),
 }
 

@@ -70,7 +70,10 @@ CHANGE = st.tuples(
     ODD | st.integers() | st.floats() | st.text(max_size=5),
 )
 # A rule between two keys is told as one of the first, whichever of them was changed.
-BETWEEN = {("model", "n_head"): ("model", "n_embd"), ("train", "steps"): ("train", "warmup_steps")}
+BETWEEN: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("model", "n_head"): ("model", "n_embd"),
+    ("train", "steps"): ("train", "warmup_steps"),
+}
 # Values that YAML's versions or a reader in a hurry take for something else; and no YAML at all.
 WRITTEN = [
     *("12:30", "!!int x", "!!python/name:os.system", "[", "{", "&a 1", "*a", "- 1", "? x", "|"),
