@@ -8,7 +8,13 @@ from looking_glass.attention.continuation import continue_prompt
 from looking_glass.attention.heads import head_habits
 from looking_glass.attention.params import AttentionParams
 from looking_glass.attention.replacements import match_tokens
-from looking_glass.attention.run import by_prompt, choice_arrays, choice_tables, draw
+from looking_glass.attention.run import (
+    by_prompt,
+    check_memory,
+    choice_arrays,
+    choice_tables,
+    draw,
+)
 from looking_glass.attention.traced import trace_sentence
 from looking_glass.gpt.checkpoint import MERGES_FILE, VOCAB_FILE, load_checkpoint
 from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_tensors
@@ -36,6 +42,7 @@ def main() -> None:
     corpus = read_corpus(TOKENS)
     matched = match_tokens(corpus, tokenizer).to(model.device)
     cases, generator = draw(model, tokenizer, corpus.val, params, compute)
+    check_memory(model, sentences, cases, params, compute)
 
     explained = [choice_tables(model, tokenizer, one, corpus) for one in sentences]
     arrays = choice_arrays(model, sentences, cases, matched, compute, generator)

@@ -43,7 +43,8 @@ def choose(model: GPT, contexts: Tensor, chosen: Tensor | None = None) -> Choice
         second=second,
         log_probs=_at(log_probs, chosen),
         margins=_at(logits, chosen) - _at(logits, second),
-        patterns=[pattern[:, :, -1] for pattern in patterns],
+        # Copies: a view of the last rows would keep all rows.
+        patterns=[pattern[:, :, -1].clone() for pattern in patterns],
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.attention import cause_tables as causes
-from looking_glass.attention import tables
+from looking_glass.attention import memory, tables
 from looking_glass.attention.agreement import agreement_table, controls
 from looking_glass.attention.contexts import Case, draw_cases, seen_by
 from looking_glass.attention.interventions import single
@@ -27,6 +27,7 @@ from looking_glass.attention.redrawn import redrawn
 from looking_glass.attention.traced import TracedSentence, block_arrays, word_arrays
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams
+from looking_glass.pipeline.memory import require
 from looking_glass.text.corpus import Corpus, Tokens
 from looking_glass.text.reader import Reader
 from looking_glass.text.sample import MOST, sample_runs
@@ -64,6 +65,24 @@ def draw(
                 compute=compute,
             )
     return cases, generator
+
+
+def check_memory(
+    model: GPT,
+    sentences: Sequence[TracedSentence],
+    cases: Sequence[Case],
+    params: AttentionParams,
+    compute: ComputeParams,
+) -> None:
+    """Raise `InputError` when memory will not suffice for what stage `choose` does of these."""
+    needs = memory.moments(
+        model.config,
+        [one.case.length for one in sentences],
+        [one.length for one in cases],
+        n_words=params.context_words,
+        threads=compute.threads,
+    )
+    require(needs, model.device, stage="choose", keys=memory.KEYS)
 
 
 def choice_tables(

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from looking_glass.gpt.checkpoint_config import CONFIG_FILE, read_config
 from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.model import GPT
-from looking_glass.pipeline.artifacts import write_json, write_tensors
+from looking_glass.pipeline.artifacts import read_json, write_json, write_tensors
 from looking_glass.pipeline.errors import InputError, shorten
+from looking_glass.pipeline.memory import require
 
 WEIGHTS_FILE = "model.safetensors"
 VOCAB_FILE = "vocab.json"
@@ -26,6 +27,7 @@ MERGES_FILE = "merges.txt"
 _MASKS = (".attn.bias", ".attn.masked_bias")
 # GPT-2's Conv1D keeps these matrices as (in, out); nn.Linear keeps them as (out, in).
 _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+COPIES = 3  # of the weights, while they are read
 _REAL = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
@@ -92,7 +94,9 @@ def load_checkpoint(directory: Path, device: torch.device | None = None) -> GPT:
     a GPT-2 that this class can express.
     """
     config = read_config(directory / CONFIG_FILE)
+    _check_vocabulary(directory / VOCAB_FILE, config)
     path = directory / WEIGHTS_FILE
+    _check_memory(path)
     state = _by_our_names(path, _read_weights(path))
     if config.tie_weights and "transformer.wte.weight" in state:
         own = state.setdefault("lm_head.weight", state["transformer.wte.weight"])
@@ -107,6 +111,23 @@ def load_checkpoint(directory: Path, device: torch.device | None = None) -> GPT:
     model.load_state_dict(state)
     model.requires_grad_(False)
     return model.eval().to(device or torch.device("cpu"))
+
+
+def _check_vocabulary(path: Path, config: GPTConfig) -> None:
+    """Raise `InputError` when the encoder's table beside a model has other tokens than it."""
+    if path.exists() and (n := len(read_json(path))) != config.vocab_size:
+        raise InputError(
+            f"{path}: {config.vocab_size} tokens, the vocab_size of {CONFIG_FILE}, are required, "
+            f"got {n}: run dvc repro -f -s train, or save the model again with its own encoder"
+        )
+
+
+def _check_memory(path: Path) -> None:
+    """Raise `InputError` when the weights do not fit in memory: as read, turned, and in use."""
+    if path.is_file():
+        needs = {"its weights": {"the file's weights": COPIES * path.stat().st_size}}
+        keys = {"the file's weights": ("model.n_layer", "model.n_embd")}
+        require(needs, torch.device("cpu"), stage=str(path), keys=keys)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

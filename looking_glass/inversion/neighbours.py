@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from looking_glass.gpt.model import GPT
 
 NEAREST = 3  # tokens named for each vector
+CLOUD = 2000  # of the book's most frequent tokens: what learned vectors are compared with
 SAMPLE = 500  # tokens, evenly spaced in the vocabulary, that say what is usual
 
 

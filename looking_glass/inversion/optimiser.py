@@ -86,28 +86,30 @@ def invert(
     optimizer = torch.optim.Adam([vectors], lr=params.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, params.steps)
     checks = [*range(0, params.steps, CHECK_EVERY), params.steps]
-    found: list[Shortlist] = []
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
     for step in range(params.steps):
         hidden = target_hidden(model, vectors, target, parallel=parallel)  # (B, n, C)
         if step == checks[len(found)]:
             _check_finite(hidden, step, parallel=parallel)
-            found.append(Shortlist(model, hidden.detach(), target))
+            shortlist = Shortlist(model, hidden.detach(), target)
+            found.append(shortlist.seen())
         optimizer.zero_grad(set_to_none=True)
-        found[-1].losses(hidden).mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
+        shortlist.losses(hidden).mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         on_step()
     with torch.no_grad():
         hidden = target_hidden(model, vectors, target, parallel=parallel)
     _check_finite(hidden, params.steps, parallel=parallel)
-    found.append(Shortlist(model, hidden, target))
+    found.append(Shortlist(model, hidden, target).seen())
+    log_probs, largest, first = (torch.stack(column) for column in zip(*found, strict=True))
     return Inversion(
         vectors=vectors.detach().cpu(),
         drawn=drawn,
         steps=torch.tensor(checks),
-        log_probs=torch.stack([shortlist.log_probs.cpu() for shortlist in found]),
-        largest=torch.stack([shortlist.largest.cpu() for shortlist in found]),
-        first=torch.stack([shortlist.first.cpu() for shortlist in found]),
+        log_probs=log_probs,
+        largest=largest,
+        first=first,
     )
 
 

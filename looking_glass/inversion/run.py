@@ -13,12 +13,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from looking_glass.gpt.model import GPT
-from looking_glass.inversion import robustness, tables
+from looking_glass.inversion import memory, robustness, tables
 from looking_glass.inversion.aiming import aim
 from looking_glass.inversion.ceiling import ceilings
 from looking_glass.inversion.inverted import Inverted, best_restart
 from looking_glass.inversion.judging import judge
 from looking_glass.inversion.neighbours import (
+    CLOUD,
     nearest_tokens,
     neighbour_distance,
     usual_row_cosine,
@@ -28,11 +29,11 @@ from looking_glass.inversion.params import InvertParams, ReadingParams
 from looking_glass.inversion.readings import PARALLEL, Reading, check_fits, readings_of
 from looking_glass.inversion.search import search
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
+from looking_glass.pipeline.memory import require
 from looking_glass.text.corpus import Tokens
 from looking_glass.text.counting import count_tokens
 from looking_glass.text.tokenizer import Tokenizer
 
-CLOUD = 2000  # of the book's most frequent tokens: what learned vectors are compared with
 Found = dict[str, dict[Reading, Inversion]]  # by the sentence's name
 
 
@@ -57,7 +58,12 @@ def targets_of(params: InvertParams, tokenizer: Tokenizer, block_size: int) -> d
 def optimise_all(
     model: GPT, wanted: Mapping[str, Sequence[int]], params: InvertParams, compute: ComputeParams
 ) -> Found:
-    """Optimise every reading of every sentence that fits in the block, several at a time."""
+    """Optimise every reading of every sentence that fits in the block, several at a time.
+
+    Raises `InputError` when memory will not suffice, for this or for what comes after.
+    """
+    needs = memory.moments(model.config, wanted, params, compute.threads)
+    require(needs, model.device, stage="invert", keys=memory.KEYS)
     jobs: list[tuple[str, Reading]] = []
     for name, tokens in wanted.items():
         for reading in readings_of(params.prefix.lengths):

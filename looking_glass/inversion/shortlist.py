@@ -46,6 +46,10 @@ class Shortlist:
         self.rest = ((rest * total).log() + highest).squeeze(-1)  # (B, n)
         self.slope = shares @ model.lm_head.weight / rest.clamp(min=1e-30)  # (B, n, C)
 
+    def seen(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what is kept of it, on the CPU: `log_probs`, `largest`, `first`, each (B, n)."""
+        return self.log_probs.cpu(), self.largest.cpu(), self.first.cpu()
+
     def losses(self, hidden: Tensor) -> Tensor:
         """Return -log p of each target token in nats: (B, n, C) → (B, n)."""
         rest = self.rest + ((hidden - self.hidden) * self.slope).sum(dim=-1)

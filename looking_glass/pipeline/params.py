@@ -54,8 +54,10 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _plain(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse `true` where a number belongs, which Python takes for 1, and what is no text."""
+        """Refuse `true` where a number belongs, the reverse, and what is no text."""
         kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        if kinds == {bool} and not isinstance(value, bool):  # 1, "on" and "f" are not meant so
+            raise ValueError("true or false is required")
         for one in value if isinstance(value, list) else (value,):
             if isinstance(one, bool) and bool not in kinds and kinds & {int, float}:
                 raise ValueError(f"{info.field_name} must be a number, got {str(one).lower()}")
@@ -80,7 +82,13 @@ def load_section(cls: type[SectionT], name: str, path: Path = PARAMS_FILE) -> Se
     Raises `InputError`, naming file, key, what was expected and what came, when the file is no
     YAML mapping, has a section nobody reads, or the section has an unknown, missing or wrong key.
     """
-    sections = load_all(path)
+    return section_from(load_all(path), cls, name, path)
+
+
+def section_from(
+    sections: dict[str, Any], cls: type[SectionT], name: str, path: Path = PARAMS_FILE
+) -> SectionT:
+    """Return section `name` of what `load_all` read at `path`; raise `InputError` as above."""
     if not isinstance(sections.get(name), dict):
         raise InputError(
             f"{path}: section '{name}' must be a mapping of keys to values, "

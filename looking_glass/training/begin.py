@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import torch
 
 from looking_glass.gpt.config import ModelParams
+from looking_glass.pipeline.memory import require
 from looking_glass.text.corpus import Corpus
+from looking_glass.training import memory
 from looking_glass.training.params import TrainParams
 from looking_glass.training.processes import ALONE, Processes
 from looking_glass.training.start import build, free_channels, is_checkpoint
+from looking_glass.training.token_table import Vocabulary
 from looking_glass.training.training import Training
 
 
@@ -24,15 +27,26 @@ def begin(
 ) -> Training:
     """Return a run whose weights, dropout, batches and noise are drawn from `params.seed`.
 
-    It seeds the global generator. Raises `InputError` as `build` and `Training` do.
+    It seeds the global generator. Raises `InputError` as `build` and `Training` do, and before any
+    weight is there when memory will not suffice.
     """
+    device, pretrained = device or torch.device("cpu"), is_checkpoint(shape.init)
+    vocabulary = Vocabulary(corpus.train, token_bytes, apart=pretrained)
+    needs = memory.moments(
+        shape.config(corpus.vocab_size),
+        params,
+        vocabulary,
+        n_processes=processes.size,
+        pretrained=pretrained,
+    )
+    require(needs, device, stage="train", keys=memory.KEYS)
     torch.manual_seed(params.seed)
     return Training(
-        build(shape, corpus.vocab_size).to(device or torch.device("cpu")),
+        build(shape, corpus.vocab_size).to(device),
         corpus,
-        token_bytes,
+        vocabulary,
         params,
         processes,
-        pretrained=is_checkpoint(shape.init),
+        pretrained=pretrained,
         free_channels=free_channels(shape, corpus.vocab_size),
     )

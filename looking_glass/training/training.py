@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -70,17 +69,17 @@ class Training:
         self,
         model: GPT,
         corpus: Corpus,
-        token_bytes: Sequence[bytes],
+        vocabulary: Vocabulary,
         params: TrainParams,
         processes: Processes = ALONE,
         *,
         pretrained: bool = False,
         free_channels: int = 0,
     ) -> None:
-        """Prepare to train `model` in place; `token_bytes` are those of each token, by id.
+        """Prepare to train `model` in place; `vocabulary` is that of the training text.
 
-        Its embedding is drawn anew unless it is `pretrained`; the first `free_channels` of the
-        token rows start at zero.
+        Its embedding is drawn anew unless it is `pretrained`, when the vocabulary's tokens must be
+        `apart`; the first `free_channels` of the token rows start at zero.
 
         Dropout draws from the global generator. Raises `InputError` when a part of the text is
         shorter than a block, or a batch cannot be shared out.
@@ -92,7 +91,6 @@ class Training:
         self.params = params
         self.processes = processes
         self.corpus = corpus
-        vocabulary = Vocabulary(corpus.train, token_bytes, apart=pretrained)
         self.learner = Learner(
             model,
             vocabulary,

@@ -17,7 +17,9 @@ from looking_glass.attention.redrawn import redrawn
 from looking_glass.attention.run import kept
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
+from looking_glass.pipeline.memory import require
 from looking_glass.pipeline.statistics import finite
+from looking_glass.yardstick import memory
 from looking_glass.yardstick.coalitions import removed_values, replaced_values
 from looking_glass.yardstick.methods import ALL, all_methods, from_gradients
 from looking_glass.yardstick.table import (
@@ -34,8 +36,15 @@ Values = dict[str, Tensor]  # by way: (N, 2^n) nats
 def all_values(model: GPT, cases: list[Case], matched: Tensor, compute: ComputeParams) -> Values:
     """Return log p(choice) for every set of each case's words, by either way: (N, 2^n).
 
-    All cases have equally many words.
+    All cases have equally many words. Raises `InputError` when memory will not suffice.
     """
+    needs = memory.moments(
+        model.config,
+        [case.length for case in cases],
+        n_words=len(cases[0].words),
+        threads=compute.threads,
+    )
+    require(needs, model.device, stage="yardstick", keys=memory.KEYS)
 
     def of(case: Case) -> Values:
         context, chosen = case.choices.contexts[0], int(case.choices.chosen[0])

@@ -16,6 +16,7 @@ from looking_glass.gpt.mingpt import build_mingpt
 from looking_glass.gpt.model import Transformer
 from looking_glass.pipeline.errors import InputError
 from looking_glass.training.loop import train
+from looking_glass.training.token_table import Vocabulary
 from looking_glass.training.training import Training
 from tests.helpers.training import BYTES, SHAPE, settings, song
 
@@ -54,7 +55,7 @@ class StandIn(nn.Module):
 def test_karpathys_own_class_trains_where_it_is_there(tmp_path: Path) -> None:
     pytest.importorskip("mingpt.model")
     config = GPTConfig(**SHAPE)
-    run = Training(build_mingpt(config), song(), BYTES, settings())
+    run = Training(build_mingpt(config), song(), Vocabulary(song().train, BYTES), settings())
     train(run)
     save_checkpoint(tmp_path, run.finish().state_dict(), config)
     tokens = torch.tensor([[1, 2, 3, 4]])
@@ -70,7 +71,7 @@ def test_mingpts_class_trains_into_the_same_checkpoint(
     monkeypatch.setitem(sys.modules, "mingpt", types.ModuleType("mingpt"))
     monkeypatch.setitem(sys.modules, "mingpt.model", module)
     config = GPTConfig(**SHAPE, tie_weights=tie)
-    run = Training(build_mingpt(config), song(), BYTES, settings())
+    run = Training(build_mingpt(config), song(), Vocabulary(song().train, BYTES), settings())
     assert "transformer.h.0.attn.bias" in run.learner.model.state_dict()
     train(run)
     model = run.finish()

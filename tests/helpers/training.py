@@ -11,6 +11,7 @@ from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.model import GPT
 from looking_glass.text.corpus import Corpus
 from looking_glass.training.params import TrainParams
+from looking_glass.training.token_table import Vocabulary
 from looking_glass.training.training import Training
 
 SETTINGS = {
@@ -64,4 +65,6 @@ def start(
     """Return a run from scratch, on the song unless another text is given."""
     torch.manual_seed(0)
     config = GPTConfig(**SHAPE, tie_weights=tie, dropout=dropout)
-    return Training(GPT(config), corpus or song(), BYTES, settings(**changes))
+    corpus = corpus or song()
+    vocabulary = Vocabulary(corpus.train, BYTES)
+    return Training(GPT(config), corpus, vocabulary, settings(**changes))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from looking_glass.pipeline import memory
 from looking_glass.pipeline.errors import run_stage
 from stages import attention, choose, download, encode, invert, logprob, train, yardstick
 from tests.helpers.project import TEN, edit, main_of
@@ -53,6 +54,11 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "one context": (choose, {"attention__contexts": 1}, "'attention.contexts': .*got 1"),
     "a wrong sha256": (download, {"download__book__local__sha256": "0" * 64}, "required sha256 0"),
     "a file that is not there": (download, {"download__book__local__path": "no"}, "cannot be read"),
+    "a model that no machine holds": (
+        train,
+        {"model__n_embd": 65_536, "model__n_layer": 1000},
+        "train: [0-9,.]+ GB of memory will be needed .* available: lower .*model.n_embd, model.n_l",
+    ),
     "a block over the text": (train, {"model__block_size": 4000}, "must hold .* 4001 tokens"),
     "no place for the text": (encode, {"encode__start_at": "Once"}, "begins with 'Once'"),
     "too many tokens": (logprob, {"logprob__max_tokens": 65}, "must fit in a block of 64"),
@@ -86,6 +92,30 @@ def test_bad_input_gets_one_line_and_changes_nothing(
     copy: Path, case: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module, changes, message = BAD[case]
+    edit(copy, **changes)
+    check_refused(copy, main_of(module, "first"), message, capsys)
+
+
+# What the machine has in MB, what is asked for, and what is to be told.
+TOO_MUCH: dict[Any, tuple[int, dict[str, Any], str]] = {
+    train: (2000, {"train__batch_size": 65_536}, "lower train.batch_size .or raise train.acc"),
+    invert: (2000, {"invert__parallel__restarts": 10_000}, "judging.* lower invert.parallel.rest"),
+    choose: (
+        100,
+        {},
+        "choose: .* MB of memory will be needed .* lower model.n_layer, model.n_embd",
+    ),
+    yardstick: (120, {"attention__context_words": 12}, "sets .* lower attention.context_words"),
+    logprob: (10, {}, "model.safetensors: 1.* MB of memory will be needed"),
+}
+
+
+@pytest.mark.parametrize("module", TOO_MUCH, ids=lambda module: module.__name__)
+def test_what_memory_cannot_hold_is_refused_before_it_is_taken(
+    copy: Path, module: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    megabytes, changes, message = TOO_MUCH[module]
+    monkeypatch.setattr(memory, "available", lambda _device: megabytes * 10**6)
     edit(copy, **changes)
     check_refused(copy, main_of(module, "first"), message, capsys)
 

@@ -16,6 +16,7 @@ from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
 from looking_glass.training.loop import train
 from looking_glass.training.start import checkpoint_files, start_from
+from looking_glass.training.token_table import Vocabulary
 from looking_glass.training.training import Training
 from tests.helpers.training import BYTES, SHAPE, noise, settings
 
@@ -44,7 +45,8 @@ def start(directory: Path, dropout: float = 0.1, **changes: object) -> Training:
     config = load_checkpoint(directory).config
     model = GPT(GPTConfig(**SHAPE, tie_weights=config.tie_weights, dropout=dropout))
     start_from(model, directory)
-    return Training(model, noise(), BYTES, settings(**changes), pretrained=True)
+    vocabulary = Vocabulary(noise().train, BYTES, apart=True)
+    return Training(model, noise(), vocabulary, settings(**changes), pretrained=True)
 
 
 def logits_of(directory: Path) -> torch.Tensor:
