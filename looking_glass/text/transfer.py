@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ CHUNK = 1 << 16  # bytes
 AGAIN = (500, 502, 503, 504)  # answers of a server that may know better in a moment
 
 
+_SECRET = re.compile(r"//[^/\s]*@")
 _NO_ADDRESS = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
@@ -95,8 +97,13 @@ def explained(what: str) -> Iterator[None]:
         raise InputError(_no_address(what, error)) from None
 
 
+def _public(text: str) -> str:
+    """Return `text` without the user and password that an address in it may hold."""
+    return _SECRET.sub("//", text)
+
+
 def _no_address(what: str, error: Exception) -> str:
-    reason = shorten(str(error), 120)
+    reason = shorten(_public(str(error)), 120)
     return f"{what}: an http(s) address is required, there or where it leads: {reason}: correct it"
 
 
@@ -136,7 +143,7 @@ class _Transfer(threading.Thread):
                 while chunk := response.raw.read1(CHUNK, decode_content=False):
                     self.n += len(chunk)
                     if self.n > self.most:
-                        raise InputError(_too_much(self.url, self.most))
+                        raise InputError(_too_much(_public(self.url), self.most))
                     if self.given_up:
                         return
                     self.into.write(chunk)
@@ -180,7 +187,7 @@ class _Transfer(threading.Thread):
 
 def _watched(transfer: _Transfer) -> None:
     """Run a transfer to its end, or to the end of its time; raise what it raised."""
-    limits, url = transfer.limits, transfer.url
+    limits, url = transfer.limits, _public(transfer.url)
     began = marked = time.monotonic()
     seen = 0  # bytes at the mark
     transfer.start()

@@ -178,6 +178,14 @@ def test_a_lie_is_told_in_time(liar: Callable[[Script], Liar], tmp_path: Path, h
     assert (tmp_path / "a").stat().st_size <= QUICK.largest
 
 
+def test_what_is_slow_and_fast_enough_arrives(
+    liar: Callable[[Script], Liar], tmp_path: Path
+) -> None:
+    pieces = [BOOK[:500]] * 40  # some 20,000 bytes a second, of 1,000 that are required
+    server = liar(lambda _, __: slowly([head(), *pieces]))
+    assert fetch(server, tmp_path / "a") == b"".join(pieces)
+
+
 def test_what_goes_on_for_long_enough_is_left(
     liar: Callable[[Script], Liar], tmp_path: Path
 ) -> None:
@@ -200,9 +208,7 @@ def test_the_body_of_what_is_no_answer_is_not_read(
     liar: Callable[[Script], Liar], tmp_path: Path, status: str
 ) -> None:
     endless = itertools.repeat(bytes(1 << 16))
-    server = liar(
-        lambda n, _: whole(BOOK) if n > 1 else itertools.chain([head(status)], endless)  # type: ignore[arg-type]
-    )
+    server = liar(lambda n, _: whole(BOOK) if n > 1 else itertools.chain([head(status)], endless))
     assert fetch(server, tmp_path / "a") == BOOK
     assert server.sent < 1 << 24, "what lies between two sockets"
 
@@ -212,6 +218,20 @@ def test_a_bomb_is_never_opened(liar: Callable[[Script], Liar], tmp_path: Path) 
     server = liar(lambda _, __: whole(bomb, "Content-Encoding: gzip"))
     assert fetch(server, tmp_path / "a") == bomb
     assert transfer.read(f"{server.address}/a", "text/html", QUICK).content == bomb
+
+
+@pytest.mark.parametrize("how", ["without an end", "a byte at a time", "to no address", "404"])
+def test_no_password_is_told(
+    liar: Callable[[Script], Liar],
+    tmp_path: Path,
+    how: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server = liar(BAD[how][0])
+    url = server.address.replace("//", "//alice:secret@") + "/a"
+    with pytest.raises(InputError) as caught, transfer.explained("the index"):
+        transfer.save(url, tmp_path / "a", QUICK)
+    assert "secret" not in str(caught.value) + "".join(capsys.readouterr())
 
 
 def test_an_answer_says_where_it_came_from_and_as_what(liar: Callable[[Script], Liar]) -> None:
