@@ -14,7 +14,7 @@ SHOWN = 12  # differences
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Comparison:
     """What was found of files that both runs should have."""
 
     files: int
@@ -57,12 +57,12 @@ class Verdict:
         return lines
 
 
-def judge(files: Sequence[str], committed: Path, found: Path) -> Verdict:
+def judge(files: Sequence[str], committed: Path, found: Path) -> Comparison:
     """Compare the same files of two directories."""
     results: Mapping[str, list[Difference] | None] = {
         file: compare(file, committed, found) for file in files
     }
-    return Verdict(
+    return Comparison(
         files=len(files),
         last_digits=[file for file, result in results.items() if result == []],
         really=[one for result in results.values() for one in result or []],

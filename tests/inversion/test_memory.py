@@ -35,7 +35,7 @@ def told(moment: str, part: str, threads: int = 1, **changes: Any) -> int:
 def test_more_of_a_key_that_is_named_takes_more(
     moment: str, part: str, key: str, field: str | None
 ) -> None:
-    more = {**GIVEN[key], field: 100 * GIVEN[key][field]} if field else 100 * GIVEN[key]
+    more: Any = {**GIVEN[key], field: 100 * GIVEN[key][field]} if field else 100 * GIVEN[key]
     assert told(moment, part, **{key: more}) > 2 * told(moment, part)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from looking_glass.verification.verdict import DIFFERS, SAME_BYTES, SAME_NUMBERS, Verdict, judge
+from looking_glass.verification.verdict import DIFFERS, SAME_BYTES, SAME_NUMBERS, Comparison, judge
 
 
-def verdict(tmp_path: Path, *values: tuple[float, float]) -> Verdict:
+def verdict(tmp_path: Path, *values: tuple[float, float]) -> Comparison:
     for folder in ("committed", "found"):
         (tmp_path / folder).mkdir()
     for index, pair in enumerate(values):
