@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -191,11 +191,15 @@ def _watched(transfer: _Transfer) -> None:
     began = marked = time.monotonic()
     seen = 0  # bytes at the mark
     transfer.start()
-    with tqdm(desc=url, unit="B", unit_scale=True) as bar:
+    with ExitStack() as shown:
+        bar = None  # until something comes: a refusal is one line and no more
         while transfer.is_alive():
             transfer.join(0.1)
-            bar.total = transfer.total
-            bar.update(transfer.n - bar.n)
+            if bar is None and transfer.n:
+                bar = shown.enter_context(tqdm(desc=url, unit="B", unit_scale=True))
+            if bar is not None:
+                bar.total = transfer.total
+                bar.update(transfer.n - bar.n)
             now = time.monotonic()
             if now - marked >= limits.window:
                 slow = transfer.n - seen < limits.slowest * (now - marked)
