@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from matplotlib import rcParams
 from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager, get_font
 
 OWN = "DejaVu Sans"  # it comes with Matplotlib: the same on every machine
-WEIGHTS = (400, 500)  # some fonts, Chinese ones above all, say medium of the one weight they have
+USUAL, MEDIUM = 400, 500  # weights
 PLACEHOLDERS = "Last Resort"  # they have every character, and show none
 _missing: ContextVar[set[str] | None] = ContextVar("missing", default=None)
 
@@ -69,7 +70,7 @@ def texts_in(values: Iterable[Any]) -> Iterator[str]:
 
 @cache
 def _installed() -> tuple[str, ...]:
-    """Return the names of the fonts to choose from: upright outlines, those of usual weight first.
+    """Return the names of the fonts to choose from: upright outlines, of usual weight.
 
     Matplotlib knows those that were there when it first ran: what has come since is added.
     """
@@ -77,14 +78,20 @@ def _installed() -> tuple[str, ...]:
     for path in sorted(set(findSystemFonts()) - known):
         with suppress(OSError, RuntimeError):  # what FreeType cannot read is no font to draw with
             fontManager.addfont(path)
-    plain = {
-        (WEIGHTS.index(entry.weight), entry.name)
+    usual = {entry.name for entry in fontManager.ttflist if entry.weight == USUAL}
+    # Some, Chinese ones above all, say medium of the one weight that they have.
+    fontManager.ttflist += [
+        replace(entry, weight=USUAL)
         for entry in fontManager.ttflist
-        if entry.style == "normal" and entry.weight in WEIGHTS and entry.stretch == "normal"
+        if entry.weight == MEDIUM and entry.name not in usual
+    ]
+    plain = {
+        entry.name
+        for entry in fontManager.ttflist
+        if entry.style == "normal" and entry.weight == USUAL and entry.stretch == "normal"
         if Path(entry.fname).exists() and not entry.name.startswith(PLACEHOLDERS)
     }
-    names = dict.fromkeys(name for _, name in sorted(plain))
-    return tuple(name for name in names if get_font(_path(name)).scalable)
+    return tuple(sorted(name for name in plain if get_font(_path(name)).scalable))
 
 
 def _path(name: str) -> str:

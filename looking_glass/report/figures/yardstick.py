@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from looking_glass.report.figures.style import (
     figure_of,
@@ -36,6 +37,7 @@ def word_worth(table: pd.DataFrame, chosen: str, colors: Colors) -> Figure:
         axes.axvline(0, color="#333333", linewidth=0.8)
         axes.set_title(f"{title}\nall words together: {table[f'{way}_total'].iloc[0]:+.2f} nats")
         axes.set_xlabel("exact worth (nats)")
+        axes.xaxis.set_major_locator(MaxNLocator(4))  # numbers of five digits stay apart
     left.set_yticks(y, [printable(word) for word in table["text"]])
     left.invert_yaxis()
     head(

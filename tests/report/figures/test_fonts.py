@@ -37,16 +37,16 @@ def test_matplotlibs_own_font_is_enough_for_many_scripts() -> None:
     assert not any(name.startswith("Last Resort") for name in fonts._installed())
 
 
-def test_a_font_of_medium_weight_comes_after_the_usual_ones(
+def test_a_font_whose_one_weight_is_medium_is_one_to_choose(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = next(one for one in fontManager.ttflist if Path(one.fname).name == "DejaVuSans.ttf")
-    weights = {"A Medium": 500, "Usual": 400, "Bold": 700}
+    weights = {"Medium": 500, "Usual": 400, "Bold": 700}
     entries = [dataclasses.replace(own, name=name, weight=n) for name, n in weights.items()]
     monkeypatch.setattr(fontManager, "ttflist", entries)
     monkeypatch.setattr(fonts, "findSystemFonts", list)
     monkeypatch.setattr(fonts, "_path", lambda _name: own.fname)
-    assert fonts._installed.__wrapped__() == ("Usual", "A Medium")
+    assert fonts._installed.__wrapped__() == ("Medium", "Usual")
 
 
 def test_texts_are_found_in_tables_and_lists() -> None:
