@@ -36,7 +36,8 @@ def test_more_of_a_key_that_is_named_takes_more(
     moment: str, part: str, key: str, field: str | None
 ) -> None:
     more = {**GIVEN[key], field: 100 * GIVEN[key][field]} if field else 100 * GIVEN[key]
-    assert told(moment, part, **{key: more}) > 2 * told(moment, part)
+    changes: dict[str, Any] = {key: more}
+    assert told(moment, part, **changes) > 2 * told(moment, part)
 
 
 def test_two_threads_work_on_two_readings() -> None:
