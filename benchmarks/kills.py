@@ -223,7 +223,7 @@ def _runs_a_stage(process: psutil.Process) -> bool:
 def alive(process: psutil.Process) -> bool:
     """Whether a process has not ended."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
