@@ -42,14 +42,19 @@ export function runWithout(model, trace, cuts) {
  * @param {import("./model.js").Trace} trace
  * @param {{start: number, stop: number}[]} words
  * @param {number} choice token
- * @returns {number[]}
+ * @param {function(number, number): Promise<void>} step awaited after each word
+ * @returns {Promise<number[]>}
  */
-export function knockOuts(model, trace, words, choice) {
+export async function knockOuts(model, trace, words, choice, step) {
   const logProb = (one) => {
     const logits = model.lastLogits(one);
     return logits[choice] - logSumExp(logits);
   };
   const whole = logProb(trace);
-  return words.map(({ start, stop }) =>
-    whole - logProb(runWithout(model, trace, { words: [[start, stop]] })));
+  const lost = [];
+  for (const { start, stop } of words) {
+    lost.push(whole - logProb(runWithout(model, trace, { words: [[start, stop]] })));
+    await step(lost.length, words.length);
+  }
+  return lost;
 }

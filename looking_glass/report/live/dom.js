@@ -19,7 +19,7 @@ export function make(tag, attributes = {}, ...content) {
   return element;
 }
 
-export const percent = (p) => `${(100 * p).toFixed(p < 0.001 ? 2 : 1)}%`;
+export const percent = (p) => (p > 0 && p < 0.0001 ? "under 0.01%" : `${(100 * p).toFixed(p < 0.001 ? 2 : 1)}%`);
 export const signed = (x, digits = 2) =>
   `${x < 0 && Number(x.toFixed(digits)) ? "−" : ""}${Math.abs(x).toFixed(digits)}`;
 

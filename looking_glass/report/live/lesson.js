@@ -6,13 +6,13 @@ const largest = (values) => values.indexOf(Math.max(...values));
 const quoted = (text) => `“${text}”`;
 
 /** What the questions are about: the sentence, its words, and what the model makes of them. */
-async function facts(client, settings, shape) {
+async function facts(client, settings, shape, name) {
   const text = settings.prompt;
   const seen = await client.ask("look", { text });
   const last = seen.words.length - 1;
   const row = (block, head = null) => wordPattern(seen.patterns, seen.words, seen.T, block, head)[last];
   const rows = Array.from({ length: shape.L }, (_, block) => row(block));
-  return { text, words: seen.words.map((word) => word.text), rows, choice: seen.choice.shown };
+  return { text, words: seen.words.map((word) => word.text), rows, choice: name(seen.choice).said };
 }
 
 function questions(client, settings, about) {
@@ -95,7 +95,7 @@ function card({ title, ask, options, answer }, number) {
 }
 
 /** The last question: write what makes the model say a word; then let the page search for it. */
-function inversionCard(client, settings) {
+function inversionCard(client, settings, name) {
   const target = make("input", { type: "text", id: "wanted", value: settings.wanted, size: "12" });
   const words = make("input", { type: "text", id: "mine", size: "30" });
   const told = make("p", { class: "answer", role: "status" });
@@ -104,26 +104,26 @@ function inversionCard(client, settings) {
   const search = make("button", { type: "button", disabled: true }, "Reveal: let the page search");
   const wanted = async () => {
     const tokens = await client.ask("encode", { text: ` ${target.value.trim()}` });
-    return (await client.ask("name", { tokens: tokens.slice(0, 1) }))[0];
+    return name(tokens[0]);
   };
   mine.addEventListener("click", async () => {
     if (!words.value.trim() || !target.value.trim()) return;
-    const { token, shown } = await wanted();
+    const { token, said } = await wanted();
     const { p, top } = await client.ask("chance", { text: words.value, target: token });
-    told.textContent = `After your words ${quoted(shown)} has a probability of ${percent(p)}; the first choice is ${quoted(top.shown)}.`;
+    told.textContent = `After your words ${quoted(said)} has a probability of ${percent(p)}; the first choice is ${quoted(name(top).said)}.`;
     search.disabled = false;
   });
   search.addEventListener("click", async () => {
     search.disabled = true;
     progress.hidden = false;
-    const { token, shown } = await wanted();
+    const { token, said } = await wanted();
     const about = { start: settings.start, target: token, candidates: settings.candidates, passes: 2 };
     const found = await client.ask("search", about, ({ done, all, so_far: best }) => {
       progress.value = done / all;
       told.textContent = `${done} of ${all} tries; the best so far: ${quoted(best.text)}, ${percent(best.p)}`;
     });
     progress.hidden = true;
-    told.textContent = `After ${quoted(found.text)} the model says ${quoted(shown)} with a probability of `
+    told.textContent = `After ${quoted(found.text)} the model says ${quoted(said)} with a probability of `
       + `${percent(found.p)}: the best of ${found.tries} tries, exchanging a word at a time. Vectors that no `
       + "word stands for go further: see the report.";
     search.disabled = false;
@@ -135,7 +135,7 @@ function inversionCard(client, settings) {
 }
 
 /** Put the five questions onto the page. */
-export async function showLesson(client, settings, shape) {
-  const about = await facts(client, settings, shape);
-  at("lesson").replaceChildren(...questions(client, settings, about).map(card), inversionCard(client, settings));
+export async function showLesson(client, settings, shape, name) {
+  const about = await facts(client, settings, shape, name);
+  at("lesson").replaceChildren(...questions(client, settings, about).map(card), inversionCard(client, settings, name));
 }

@@ -24,14 +24,14 @@ export function drawn(p, number) {
  * Show the ten likeliest tokens, and, where something is cut, how likely each was before.
  * @param {Float32Array} now logits (V) @param {Float32Array} before
  * @param {number} temperature
- * @param {function(number[]): Promise<{shown: string}[]>} name
+ * @param {function(number): {shown: string}} name
  * @param {function(number): void} add called with the token that is pressed
  */
-export async function drawBars(now, before, temperature, name, add) {
+export function drawBars(now, before, temperature, name, add) {
   const p = probabilities(now, temperature);
   const was = now === before ? p : probabilities(before, temperature);
   const top = likeliest(p, 10);
-  const names = await name(top);
+  const names = top.map(name);
   const most = Math.max(p[top[0]], ...top.map((token) => was[token]));
   at("bars").replaceChildren(...top.map((token, i) => {
     const track = make("span", { class: "track", "aria-hidden": "true" });

@@ -6,6 +6,7 @@ import { drawBars, drawn, probabilities } from "./next_token.js";
 import { likeliest } from "./reading.js";
 import { showHeat, showLens, showMattered } from "./views.js";
 import { showLesson } from "./lesson.js";
+import { named } from "./words.js";
 
 const about = JSON.parse(at("about").textContent);
 const client = new Client(at("worker").textContent);
@@ -18,7 +19,8 @@ const text = () => at("text").value;
 const temperature = () => Number(at("temperature").value);
 const block = () => Number(at("block").value);
 const head = () => (at("head").value === "mean" ? null : Number(at("head").value));
-const name = (tokens) => client.ask("name", { tokens });
+let texts = []; // of every token
+const name = (token) => named(texts, token);
 
 function cuts() {
   const spans = state.seen?.words ?? [];
@@ -37,28 +39,28 @@ const look = newest(async () => {
   at("dropped").hidden = !seen.dropped;
   at("dropped").textContent = `The model holds ${about.config.block_size} tokens: the first ${seen.dropped} are out of its sight.`;
   at("restore").disabled = !(state.words.size + state.edges.size);
-  await showNext();
+  showNext();
   showWords();
 });
 
-async function showNext() {
+function showNext() {
   const { now, before, words } = state.seen;
   if (!words.length) {
     at("bars").replaceChildren();
     at("choice").textContent = "Type a word to begin.";
     return;
   }
-  const { p, was, top, names } = await drawBars(now, before, temperature(), name, add);
+  const { p, was, top, names } = drawBars(now, before, temperature(), name, add);
   const first = likeliest(before, 1)[0];
-  const [old] = await name([first]);
+  const old = name(first);
   if (now === before) {
-    at("choice").replaceChildren("It would say ", make("strong", {}, make("bdi", {}, names[0].shown)), ` (${percent(p[top[0]])})`);
+    at("choice").replaceChildren("It would say ", make("strong", {}, make("bdi", {}, names[0].said)), ` (${percent(p[top[0]])})`);
     return;
   }
   const change = Math.log(p[first] / was[first]);
   at("choice").replaceChildren(
-    top[0] === first ? "Still " : "Now ", make("strong", {}, make("bdi", {}, names[0].shown)), ` (${percent(p[top[0]])}). `,
-    make("bdi", {}, `“${old.shown}”`), ` ${percent(was[first])} → ${percent(p[first])}: ${change < 0 ? "loses" : "gains"} ${Math.abs(change).toFixed(2)} nats`,
+    top[0] === first ? "Still " : "Now ", make("strong", {}, make("bdi", {}, names[0].said)), ` (${percent(p[top[0]])}). `,
+    make("bdi", {}, `“${old.said}”`), ` ${percent(was[first])} → ${percent(p[first])}: ${change < 0 ? "loses" : "gains"} ${Math.abs(change).toFixed(2)} nats`,
   );
 }
 
@@ -76,12 +78,20 @@ function showWords() {
     make("button", { type: "button", class: "take", "data-key": `t${index}`, "aria-pressed": String(state.words.has(index)), "aria-label": `Take away ${word.text}`, title: "Take away", click: () => take(index) }, "×"))));
   if (held) at("words").querySelector(`[data-key="${held}"]`)?.focus();
   const pattern = wordPattern(patterns, words, T, block(), head());
+  if (held === null) reveal(row);
   drawArcs(pattern[row], row, [...at("words").querySelectorAll(".word")]);
   const best = pattern[row].indexOf(Math.max(...pattern[row]));
   at("looked").textContent = `From “${words[row].text}” most goes to “${words[best].text}”: ${percent(pattern[row][best])}.`;
   drawMatrix(pattern, words, (q, k) => state.edges.has(edgeKey(q, k)), cutEdge);
-  at("mattered-choice").textContent = choice.shown;
+  at("mattered-choice").textContent = name(choice).said;
   showMattered(words, pattern.at(-1), state.lost, state.worth);
+}
+
+/** Where the words are wider than the screen: bring the one that looks into sight. */
+function reveal(row) {
+  const scroll = at("strip").parentElement;
+  const one = at("words").children[row];
+  scroll.scrollLeft = one.offsetLeft + one.offsetWidth - scroll.clientWidth + 8;
 }
 
 const edgeKey = (row, column) => `${row} ${column}`;
@@ -100,20 +110,33 @@ function take(index) {
   look();
 }
 
-/** What takes longer comes when typing rests. */
+let slow = null; // what is being computed of the text as it was
+function ask(kind, now) {
+  slow = client.ask(kind, { text: now });
+  return slow;
+}
+
+/** What takes longer comes when typing rests, and ends when it goes on. */
 const rested = newest(async () => {
   const now = text();
   if (!state.seen?.words.length) return;
-  const [lost, rows] = [await client.ask("causes", { text: now }), await client.ask("lens", { text: now })];
-  if (now !== text()) return;
+  let lost;
+  let rows;
+  try {
+    [lost, rows] = [await ask("causes", now), await ask("lens", now)];
+  } catch (error) {
+    if (error.message === "stopped") return;
+    throw error;
+  }
   state.lost = lost;
-  showLens(rows, state.seen.choice.shown);
+  showLens(rows, `“${name(state.seen.choice).said}”`, name);
   showWords();
 });
 
 let rest;
 function typed() {
   exact?.stop();
+  slow?.stop();
   Object.assign(state, { row: null, lost: null, worth: null });
   state.words.clear();
   state.edges.clear();
@@ -122,10 +145,9 @@ function typed() {
   return look().then(() => { rest = setTimeout(rested, 250); });
 }
 
-async function add(token) {
-  const [{ text: piece }] = await name([token]);
+function add(token) {
   history.push(text());
-  at("text").value = text() + piece;
+  at("text").value = text() + texts[token];
   return typed();
 }
 
@@ -201,6 +223,7 @@ function listen() {
 async function begin() {
   const load = { ...about, body: at("weights").textContent, merges: at("merges").textContent };
   const shape = await client.ask("load", load);
+  texts = shape.texts;
   for (const id of ["weights", "merges"]) at(id).remove(); // the worker has them now
   at("block").replaceChildren(...Array.from({ length: shape.L }, (_, i) => make("option", { value: String(i) }, `${i + 1}`)));
   at("block").value = String(shape.L - 1);
@@ -210,7 +233,7 @@ async function begin() {
   await typed();
   at("status").textContent = `Ready: ${shape.L} blocks of ${shape.nh} heads, computing here.`;
   await score();
-  await showLesson(client, about.settings, shape);
+  await showLesson(client, about.settings, shape, name);
   document.documentElement.dataset.ready = "yes";
 }
 

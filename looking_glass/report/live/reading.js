@@ -63,14 +63,17 @@ export function likeliest(logits, count) {
 /**
  * The logit lens (nostalgebraist 2020): what the output layer reads off the last position's stream
  * before the first block and after each.
- * @returns {{top: {token: number, p: number}[], choice: number}[]} L + 1 of them; `choice` is the
+ * @returns {Promise<{top: {token: number, p: number}[], choice: number}[]>} L + 1 of them; `choice` is the
  *   probability of the token that the whole model chooses
  */
-export function lens(model, trace, choice) {
-  return trace.streams.map((stream) => {
+export async function lens(model, trace, choice, step) {
+  const found = [];
+  for (const stream of trace.streams) {
     const logits = model.logits(stream.subarray(stream.length - model.C));
     const total = logSumExp(logits);
     const p = (token) => Math.exp(logits[token] - total);
-    return { top: likeliest(logits, 3).map((token) => ({ token, p: p(token) })), choice: p(choice) };
-  });
+    found.push({ top: likeliest(logits, 3).map((token) => ({ token, p: p(token) })), choice: p(choice) });
+    await step(found.length, trace.streams.length);
+  }
+  return found;
 }

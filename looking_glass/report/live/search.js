@@ -1,12 +1,12 @@
 /** Inversion by real words: which few make the model say a wanted one? */
 import { logSumExp } from "./arithmetic.js";
 
-/** Words that are frequent in English come early in GPT-2's merges: the first `count` of them. */
+/** Words that are frequent in English come early in GPT-2's merges: the first `count` of three letters and more. */
 export function frequentWords(tokenizer, count) {
   const found = [];
   for (let token = 256; found.length < count && token < tokenizer.pieces.length - 1; token++) {
     const text = tokenizer.decode([token]);
-    if (/^ \p{L}{2,}$/u.test(text)) found.push(token);
+    if (/^ \p{L}{3,}$/u.test(text)) found.push(token);
   }
   return found;
 }

@@ -21,13 +21,13 @@ export function showMattered(words, attention, lost, worth) {
     ]));
 }
 
-/** Show what each block would say. @param {{top: {shown: string, p: number}[], choice: number}[]} rows */
-export function showLens(rows, choice) {
+/** Show what each block would say. @param {{top: {token: number, p: number}[], choice: number}[]} rows */
+export function showLens(rows, choice, name) {
   fill(at("lens"), "What each block would say",
     ["After", "First", "Second", "Third", `${choice} has`],
     rows.map((row, block) => [
       block ? `block ${block}` : "the embedding",
-      ...row.top.map((one) => [make("bdi", {}, one.shown), ` ${percent(one.p)}`]),
+      ...row.top.map((one) => [make("bdi", {}, name(one.token).shown), ` ${percent(one.p)}`]),
       [bar(row.choice), make("span", { class: "number" }, percent(row.choice))],
     ]));
 }

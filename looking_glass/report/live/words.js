@@ -43,3 +43,12 @@ export function wordsOf(tokenizer, tokens, kind = "spaces", language = "en") {
 export function shown(text) {
   return text.replaceAll(" ", "␣").replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll("\r", "␍");
 }
+
+/**
+ * A token's text, with its white space in sight, and as a sentence would quote it.
+ * @param {string[]} texts of all tokens @param {number} token
+ */
+export function named(texts, token) {
+  const text = texts[token];
+  return { token, text, shown: shown(text), said: text.trim() || shown(text) };
+}

@@ -13,9 +13,9 @@ import { frequentWords, searchWords } from "./search.js";
 import { setValues, shapleyValues } from "./shapley.js";
 import { Tokenizer, pairsOf } from "./tokenizer.js";
 import { bytesOf, inflate, tensorsOf } from "./unpack.js";
-import { shown, wordsOf } from "./words.js";
+import { wordsOf } from "./words.js";
 
-const PIECE = 25; // ms of work between two looks at the other questions
+const PIECE = 12; // ms of work between two looks at the other questions
 let [model, tokenizer, settings, trace] = [];
 const stopped = new Set();
 
@@ -42,11 +42,12 @@ function tokensOf(text) {
 }
 
 const words = (tokens) => wordsOf(tokenizer, tokens, settings.words, settings.language);
-const named = (token) => ({ token, text: tokenizer.decode([token]), shown: shown(tokenizer.decode([token])) });
-
 /** Run a text, or take what is known of it. */
 function traceOf(tokens) {
-  if (trace?.tokens.join() !== tokens.join()) trace = model.run(tokens, { known: trace });
+  if (trace?.tokens.join() !== tokens.join()) {
+    trace = model.run(tokens, { known: trace });
+    trace.logits = model.lastLogits(trace);
+  }
   return trace;
 }
 
@@ -56,7 +57,8 @@ const answers = {
     tokenizer = new Tokenizer(pairs);
     model = new Model(config, tensorsOf(head, await inflate(bytesOf(body))));
     settings = given;
-    return { block: model.blockSize, L: model.L, nh: model.nh, V: model.V };
+    const texts = tokenizer.pieces.map((_, token) => tokenizer.decode([token]));
+    return { block: model.blockSize, L: model.L, nh: model.nh, V: model.V, texts };
   },
 
   /** All that is seen at once: words, patterns, the next token, and what cuts change of it. */
@@ -66,7 +68,7 @@ const answers = {
     const clean = traceOf(tokens);
     const cut = cuts && (cuts.words.length || cuts.edges.length);
     const now = cut ? runWithout(model, clean, cuts) : clean;
-    const logits = model.lastLogits(clean);
+    const { logits } = clean;
     return {
       dropped,
       words: words(tokens),
@@ -74,30 +76,27 @@ const answers = {
       patterns: now.patterns,
       before: logits,
       now: cut ? model.lastLogits(now) : logits,
-      choice: named(likeliest(logits, 1)[0]),
+      choice: likeliest(logits, 1)[0],
     };
   },
 
-  lens({ text }) {
+  async lens({ id, text }) {
     const clean = traceOf(tokensOf(text).tokens);
-    const choice = likeliest(model.lastLogits(clean), 1)[0];
-    return lens(model, clean, choice).map(({ top, choice: p }) => ({
-      choice: p,
-      top: top.map(({ token, p: own }) => ({ ...named(token), p: own })),
-    }));
+    const choice = likeliest(clean.logits, 1)[0];
+    return lens(model, clean, choice, stepper(id));
   },
 
-  causes({ text }) {
+  async causes({ id, text }) {
     const { tokens } = tokensOf(text);
     const clean = traceOf(tokens);
-    return knockOuts(model, clean, words(tokens), likeliest(model.lastLogits(clean), 1)[0]);
+    return knockOuts(model, clean, words(tokens), likeliest(clean.logits, 1)[0], stepper(id));
   },
 
   async shapley({ id, text, target }) {
     const { tokens } = tokensOf(text);
-    const choice = target ?? likeliest(model.lastLogits(traceOf(tokens)), 1)[0];
+    const choice = target ?? likeliest(traceOf(tokens).logits, 1)[0];
     const values = await setValues(model, tokens, words(tokens), choice, stepper(id));
-    return { worth: shapleyValues(values), none: values[0], all: values.at(-1), choice: named(choice) };
+    return { worth: shapleyValues(values), none: values[0], all: values.at(-1), choice };
   },
 
   async surprisal({ id, text }) {
@@ -118,10 +117,9 @@ const answers = {
   /** For the console and the tests: any tokens' logits, and the tokens of any text. */
   logits: ({ tokens }) => model.lastLogits(model.run(tokens)),
   encode: ({ text }) => tokenizer.encode(text),
-  name: ({ tokens }) => tokens.map(named),
   chance: ({ text, target }) => {
-    const logits = model.lastLogits(traceOf(tokensOf(text).tokens));
-    return { p: Math.exp(logits[target] - logSumExp(logits)), top: named(likeliest(logits, 1)[0]) };
+    const { logits } = traceOf(tokensOf(text).tokens);
+    return { p: Math.exp(logits[target] - logSumExp(logits)), top: likeliest(logits, 1)[0] };
   },
 };
 
