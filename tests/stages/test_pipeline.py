@@ -139,7 +139,7 @@ EDITS = {
     ],
     "looking_glass/gpt/generation.py": [
         *("evaluate", "invert", "choose", "attention@first", "attention@last"),
-        *("yardstick", "logprob"),
+        *("yardstick", "logprob", "live"),
     ],
     "looking_glass/training/loop.py": ["train"],
     "looking_glass/baselines/kneser_ney.py": ["evaluate"],
@@ -153,6 +153,7 @@ EDITS = {
     "looking_glass/report/prose/choice.py": ["report"],
     "looking_glass/report/methods.py": ["report"],
     "looking_glass/report/templates/report.css": ["report"],
+    "looking_glass/report/live/live.css": ["live", "report"],
     "stages/choose.py": ["choose"],
 }
 

@@ -18,24 +18,42 @@ export function affine(W, b, x, n, nIn, nOut) {
   return out;
 }
 
+/** Four vectors side by side in double precision, and two rows of W at a time: half as long. */
 function fourRows(out, W, b, x, t, nIn, nOut) {
-  const [x0, x1, x2, x3] = [t * nIn, (t + 1) * nIn, (t + 2) * nIn, (t + 3) * nIn];
-  for (let o = 0, w = 0; o < nOut; o++) {
-    let a0 = b ? b[o] : 0;
-    let a1 = a0;
-    let a2 = a0;
-    let a3 = a0;
-    for (let i = 0; i < nIn; i++, w++) {
-      const weight = W[w];
-      a0 += weight * x[x0 + i];
-      a1 += weight * x[x1 + i];
-      a2 += weight * x[x2 + i];
-      a3 += weight * x[x3 + i];
+  const y = new Float64Array(4 * nIn);
+  for (let i = 0; i < nIn; i++) for (let r = 0; r < 4; r++) y[4 * i + r] = x[(t + r) * nIn + i];
+  for (let o = 0; o < nOut; o += 2) {
+    const other = Math.min(o + 1, nOut - 1); // the last row by itself where their number is odd
+    let [w, v] = [o * nIn, other * nIn];
+    let a0 = 0, a1 = 0, a2 = 0, a3 = 0, c0 = 0, c1 = 0, c2 = 0, c3 = 0;
+    for (let i = 0, j = 0; i < nIn; i++, w++, v++, j += 4) {
+      const p = W[w];
+      const q = W[v];
+      const y0 = y[j];
+      const y1 = y[j + 1];
+      const y2 = y[j + 2];
+      const y3 = y[j + 3];
+      a0 += p * y0;
+      a1 += p * y1;
+      a2 += p * y2;
+      a3 += p * y3;
+      c0 += q * y0;
+      c1 += q * y1;
+      c2 += q * y2;
+      c3 += q * y3;
     }
-    out[t * nOut + o] = a0;
-    out[(t + 1) * nOut + o] = a1;
-    out[(t + 2) * nOut + o] = a2;
-    out[(t + 3) * nOut + o] = a3;
+    const first = b ? b[o] : 0;
+    const second = b ? b[other] : 0;
+    const at = t * nOut + o;
+    const next = t * nOut + other;
+    out[next] = c0 + second;
+    out[next + nOut] = c1 + second;
+    out[next + 2 * nOut] = c2 + second;
+    out[next + 3 * nOut] = c3 + second;
+    out[at] = a0 + first;
+    out[at + nOut] = a1 + first;
+    out[at + 2 * nOut] = a2 + first;
+    out[at + 3 * nOut] = a3 + first;
   }
 }
 

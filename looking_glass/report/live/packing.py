@@ -69,9 +69,7 @@ def check_size(n_embedding: int, n_other: int, most: int) -> None:
         )
 
 
-def pack(
-    weights: Mapping[str, Array], met: Mask, tied: bool, most: int
-) -> Packed:
+def pack(weights: Mapping[str, Array], met: Mask, tied: bool, most: int) -> Packed:
     """Return the model with as many levels as `most` bytes of text hold.
 
     `weights` bear GPT-2's names, matrices as nn.Linear keeps them: (out, in). `met` (V,) says which

@@ -1,4 +1,4 @@
-"""The page with the model in it, in a real browser: it computes what Python computes, and quickly."""
+"""The page with the model in it, in a real browser: it computes what Python computes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from looking_glass.attention.interventions import knock_outs, logits_without
 from looking_glass.gpt.checkpoint import load_checkpoint
 from looking_glass.gpt.loss import target_log_probs
 from looking_glass.gpt.model import GPT
-from looking_glass.pipeline.errors import InputError
 from looking_glass.report.live.document import room_for_weights
-from looking_glass.report.live.packing import check_size
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.counting import count_tokens
 from looking_glass.text.reader import Reader
@@ -32,7 +30,9 @@ from stages import live
 from tests.helpers.live import page_weights
 from tests.helpers.project import TEN, edit, main_of
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
 SWITCHES = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -118,7 +118,9 @@ def test_tokens_are_those_of_tiktoken(page: Page, tokenizer: Reader) -> None:
     assert found == [tokenizer.encode(text) for text in texts]
 
 
-def test_typing_shows_what_comes_next_and_writing_goes_on(page: Page, model: GPT, tokenizer: Reader) -> None:
+def test_typing_shows_what_comes_next_and_writing_goes_on(
+    page: Page, model: GPT, tokenizer: Reader
+) -> None:
     page.fill("#text", "The queen saw a")
     tokens = torch.tensor(tokenizer.encode("The queen saw a"))
     probabilities = model(tokens[None])[0, -1].softmax(dim=-1)
@@ -138,7 +140,9 @@ def test_typing_shows_what_comes_next_and_writing_goes_on(page: Page, model: GPT
     page.fill("#temperature", "1")
 
 
-def test_a_word_and_an_edge_are_taken_away_as_in_python(page: Page, model: GPT, tokenizer: Reader) -> None:
+def test_a_word_and_an_edge_are_taken_away_as_in_python(
+    page: Page, model: GPT, tokenizer: Reader
+) -> None:
     page.fill("#text", TEXT)
     context = torch.tensor(tokenizer.encode(TEXT))
     blocks = range(model.config.n_layer)
@@ -192,7 +196,9 @@ def test_surprise_is_minus_the_log_probability_also_beyond_the_block(
     assert [one["text"] for one in found] == [word.text for word in words]
     for one, word in zip(found, words, strict=True):
         if word.stop <= len(expected):
-            assert one["nats"] == pytest.approx(float(expected[word.start : word.stop].sum()), abs=1e-3)
+            assert one["nats"] == pytest.approx(
+                float(expected[word.start : word.stop].sum()), abs=1e-3
+            )
     assert all(np.isfinite(one["nats"]) for one in found)
 
 
@@ -230,15 +236,21 @@ def test_the_policy_allows_nothing_but_what_is_in_the_page(page: Page, project: 
     assert policy
     assert "default-src 'none'" in policy[1].replace("&#39;", "'")
     assert "unsafe" not in policy[1]
-    assert not re.search(r"https?://", re.sub(r"http://www\.w3\.org/2000/svg", "", text.split("weights")[0]))
+    assert not re.search(
+        r"https?://", re.sub(r"http://www\.w3\.org/2000/svg", "", text.split("weights")[0])
+    )
 
 
-def test_markup_stays_text(browser: Browser, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_markup_stays_text(
+    browser: Browser, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path
     shutil.copytree(project / "data/model", root / "data/model")
     shutil.copytree(project / "data/tokens", root / "data/tokens")
     shutil.copy(project / "params.yaml", root)
-    hostile = "</script><script>alert(1)</script> <img src=x onerror=alert(1)> </textarea><!--<script>"
+    hostile = (
+        "</script><script>alert(1)</script> <img src=x onerror=alert(1)> </textarea><!--<script>"
+    )
     edit(root, attention__prompts=[hostile])
     monkeypatch.chdir(root)
     main_of(live)()
@@ -247,8 +259,3 @@ def test_markup_stays_text(browser: Browser, project: Path, tmp_path: Path, monk
     assert page.locator("#heat .word bdi").first.inner_text() == hostile.split()[0]
     page.close()
     assert faults == []
-
-
-def test_a_model_that_is_too_large_is_refused_in_one_line() -> None:
-    with pytest.raises(InputError, match=r"at most 14,350,000 bytes .* 38,597,376 numbers .* smaller"):
-        check_size(38_597_376, 85_000_000, room_for_weights())
