@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import shutil
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -164,4 +163,4 @@ def difference(what: str, found: Tensor, expected: Tensor, met: npt.NDArray[np.b
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

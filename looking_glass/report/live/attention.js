@@ -37,7 +37,7 @@ export function drawArcs(row, from, buttons) {
     const box = button.getBoundingClientRect();
     return box.left + box.width / 2 - strip.left;
   });
-  const height = 104;
+  const height = window.innerWidth > 900 ? 180 : 104;
   svg.setAttribute("width", String(strip.width));
   svg.setAttribute("height", String(height));
   const far = Math.max(1, ...middles.map((x) => Math.abs(middles[from] - x)));

@@ -33,11 +33,11 @@ export function drawBars(now, before, temperature, name, add) {
   const top = likeliest(p, 10);
   const names = top.map(name);
   const most = Math.max(p[top[0]], ...top.map((token) => was[token]));
+  at("bars").classList.toggle("changed", now !== before);
   at("bars").replaceChildren(...top.map((token, i) => {
     const track = make("span", { class: "track", "aria-hidden": "true" });
     track.style.setProperty("--share", String(p[token] / most));
     track.style.setProperty("--was", String(was[token] / most));
-    if (now !== before) track.classList.add("changed");
     const told = now === before ? percent(p[token]) : `${percent(p[token])}, before ${percent(was[token])}`;
     return make("li", {}, make("button", { type: "button", title: "Add it to the text", click: () => add(token) },
       make("bdi", {}, names[i].shown), track, make("span", { class: "told" }, told)));

@@ -117,6 +117,7 @@ const answers = {
   /** For the console and the tests: any tokens' logits, and the tokens of any text. */
   logits: ({ tokens }) => model.lastLogits(model.run(tokens)),
   encode: ({ text }) => tokenizer.encode(text),
+  encodeAll: ({ texts }) => texts.map((text) => tokenizer.encode(text)),
   chance: ({ text, target }) => {
     const { logits } = traceOf(tokensOf(text).tokens);
     return { p: Math.exp(logits[target] - logSumExp(logits)), top: likeliest(logits, 1)[0] };

@@ -78,8 +78,8 @@ def model(project: Path) -> GPT:
     """The tiny project's model with the weights that the page holds."""
     model = load_checkpoint(project / "data/model")
     corpus = read_corpus(project / "data/tokens")
-    met = sum(count_tokens(part, corpus.vocab_size) for part in (corpus.train, corpus.val)) > 0
-    page_weights(model, met, room_for_weights())
+    counts = [count_tokens(part, corpus.vocab_size) for part in (corpus.train, corpus.val)]
+    page_weights(model, np.sum(counts, axis=0) > 0, room_for_weights())
     return model
 
 
@@ -111,10 +111,8 @@ def test_logits_are_those_of_pytorch(page: Page, model: GPT) -> None:
 def test_tokens_are_those_of_tiktoken(page: Page, tokenizer: Reader) -> None:
     generator = np.random.default_rng(1)
     signs = [*" \n\t'\u0085\ufeff\u00a0aAzé9½-,.!", "'s", "  ", "日本", "🐿️", "́", "straße", "I'll"]
-    texts = ["".join(generator.choice(signs, size=12)) for _ in range(2000)]
-    found = page.evaluate(
-        "texts => Promise.all(texts.map((text) => lookingGlass.ask('encode', {text})))", texts
-    )
+    texts = ["".join(generator.choice(signs, size=12)) for _ in range(10_000)]
+    found = ask(page, "encodeAll", texts=texts)
     assert found == [tokenizer.encode(text) for text in texts]
 
 
