@@ -34,6 +34,7 @@ EVERY_STAGE = [
     "attention@last",
     "yardstick",
     "logprob",
+    "live",
     "report",
 ]
 # Told to write down each file of the pipeline's that Python opens, by stage.

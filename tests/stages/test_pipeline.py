@@ -111,8 +111,8 @@ def test_stages_open_only_what_they_declare_and_all_of_it(project: Path) -> None
         allowed = made if "w" in mode else [*made, *stage["deps"]]
         for block in ("first", "last"):
             allowed = [*allowed, *(item.replace("${item.block}", block) for item in allowed)]
-        # A partial file lies beside the one that it becomes, under .NAME.xxxx
-        plain = re.sub(r"/\.([\w.]+?)\.\w{8}(?=/|$)", r"/\1", path)
+        # A partial file lies beside the one that it becomes, under .NAME.PID.xxxxxxxx.partial
+        plain = re.sub(r"/\.([\w.-]+?)\.\d+\.\w{8}\.partial(?=/|$)", r"/\1", path)
         plain = plain.replace("data/download/", "data/")  # all of download's, in one folder
         if plain == "data/download":
             continue  # which is emptied at the end
@@ -139,7 +139,7 @@ EDITS = {
     ],
     "looking_glass/gpt/generation.py": [
         *("evaluate", "invert", "choose", "attention@first", "attention@last"),
-        *("yardstick", "logprob"),
+        *("yardstick", "logprob", "live"),
     ],
     "looking_glass/training/loop.py": ["train"],
     "looking_glass/baselines/kneser_ney.py": ["evaluate"],
@@ -153,6 +153,7 @@ EDITS = {
     "looking_glass/report/prose/choice.py": ["report"],
     "looking_glass/report/methods.py": ["report"],
     "looking_glass/report/templates/report.css": ["report"],
+    "looking_glass/report/live/live.css": ["live", "report"],
     "stages/choose.py": ["choose"],
 }
 
@@ -182,7 +183,7 @@ def test_nothing_runs_twice_and_edits_run_just_what_they_touch(project: Path) ->
     edit(project, invert__sentence="It was late")
     assert repro(project) == ["invert", "report"]
     edit(project, report__colors__primary="#336699")
-    assert repro(project) == ["report"]
+    assert repro(project) == ["live", "report"]
     edit(project, text__words="tokens")
     last = EVERY_STAGE.index("choose")
     assert changed(project) == EVERY_STAGE[last:], "what a word is concerns no training"

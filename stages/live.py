@@ -1,0 +1,62 @@
+"""Write the trained model into one page that runs it: any GPT-2 directory may be given instead."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from looking_glass.attention.params import AttentionParams
+from looking_glass.gpt.checkpoint import MERGES_FILE, VOCAB_FILE, load_checkpoint
+from looking_glass.gpt.checkpoint_config import CONFIG_FILE, read_config
+from looking_glass.gpt.config import GPTConfig
+from looking_glass.pipeline.artifacts import write_text
+from looking_glass.pipeline.errors import run_stage
+from looking_glass.pipeline.params import load_section
+from looking_glass.report.live.document import make_page, room_for_weights
+from looking_glass.report.live.merges import read_merges
+from looking_glass.report.live.packing import check_size
+from looking_glass.report.params import ReportParams
+from looking_glass.text.corpus import read_corpus
+from looking_glass.text.counting import count_tokens
+from looking_glass.text.language import TextParams
+
+MODEL, TOKENS, PAGE = Path("data/model"), Path("data/tokens"), Path("reports/looking-glass.html")
+
+
+def main() -> None:
+    """Write `looking-glass.html`."""
+    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL
+    colors = load_section(ReportParams, "report").colors
+    text = load_section(TextParams, "text")
+    prompt = load_section(AttentionParams, "attention").prompts[0]
+    config = read_config(directory / CONFIG_FILE)
+    check_size(*numbers_of(config), room_for_weights())
+    model = load_checkpoint(directory)
+    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    met = np.zeros(config.vocab_size, dtype=np.bool_)
+    if directory == MODEL:  # another model's text is not known
+        corpus = read_corpus(TOKENS)
+        for part in (corpus.train, corpus.val):
+            met |= count_tokens(part, config.vocab_size) > 0
+    merges = read_merges(directory / VOCAB_FILE, directory / MERGES_FILE)
+    texts = {"prompt": prompt, "scored": prompt, "words": text.words, "language": text.language}
+    page, packed = make_page(weights, dataclasses.asdict(config), merges, met, texts, colors)
+    write_text(PAGE, page)
+    print(
+        f"{PAGE}: {len(page.encode()):,} bytes; levels: {packed.fine}, and {packed.coarse} in all "
+        f"but {packed.rows_fine:,} rows of the embedding"
+    )
+
+
+def numbers_of(config: GPTConfig) -> tuple[int, int]:
+    """Return how many numbers are in embeddings of tokens, and how many in all other matrices."""
+    tables = 1 if config.tie_weights else 2
+    matrices = config.n_layer * 12 * config.n_embd**2 + config.block_size * config.n_embd
+    return tables * config.vocab_size * config.n_embd, matrices
+
+
+if __name__ == "__main__":
+    run_stage(main)
