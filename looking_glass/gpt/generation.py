@@ -1,12 +1,17 @@
-"""Text that a model writes from input embeddings or tokens, the plain way: a pass a token."""
+"""Text that a model writes from input embeddings or tokens, one token after the other."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from looking_glass.gpt.decoding import Cache
 from looking_glass.gpt.model import GPT
 from looking_glass.text.corpus import Tokens
+
+ASKED_EVERY = 8  # tokens, whether a text that is written will do
 
 
 @torch.no_grad()
@@ -21,6 +26,27 @@ def generate_greedy(model: GPT, x: Tensor, n_tokens: int) -> Tensor:
         chosen.append(logits.argmax(dim=-1))  # (B,)
         x = torch.cat([x, model.embed(chosen[-1])[:, None]], dim=1)
     return torch.stack(chosen, dim=1)
+
+
+@torch.no_grad()
+def continue_greedily(
+    model: GPT, tokens: Sequence[int], n_tokens: int, enough: Callable[[list[int]], bool]
+) -> list[int]:
+    """Return `tokens` and at most `n_tokens` more, each the most probable after all before it.
+
+    Every few tokens `enough` is asked whether these will do. Keys and values are kept, so that a
+    token costs one pass over one token. Raises `ValueError` when the block cannot hold them.
+    """
+    cache, made = Cache(model, len(tokens) + n_tokens), list(tokens)
+    for token in tokens:
+        hidden = cache.feed(torch.tensor([token], device=model.device))  # (1, C)
+    for index in range(1, n_tokens + 1):
+        chosen = model.lm_head(hidden).argmax(dim=-1)  # (1,)
+        made.append(int(chosen))
+        if index == n_tokens or (index % ASKED_EVERY == 0 and enough(made)):
+            break
+        hidden = cache.feed(chosen)
+    return made
 
 
 @torch.no_grad()

@@ -115,13 +115,14 @@ def _columns(logits: Tensor, targets: Tensor, begins: Tensor) -> tuple[Tensor, .
     )
 
 
-def word_starters(pieces: Sequence[bytes]) -> Tensor:
+def word_starters(pieces: Sequence[bytes], end_of_text: int | None) -> Tensor:
     """Return which tokens, by their bytes, begin a word after another: white space first: (V,).
 
-    The end of a text ends a word too: it is counted among them, as the last of the vocabulary.
+    The end of a text ends a word too: the token `end_of_text`, where there is one, is among them.
     """
     starts = torch.tensor([piece[:1].isspace() for piece in pieces])
-    starts[-1] = True
+    if end_of_text is not None:
+        starts[end_of_text] = True
     return starts
 
 

@@ -27,7 +27,7 @@ def explain_loss(metrics: Metrics) -> str:
     return (
         f"With {loss:.3f} nats per token on the held-out text "
         f"({metrics['val_bits_per_byte']:.3f} bits per byte) it {' and '.join(parts)}; on the text "
-        f"it learned from, its loss is {metrics['train_loss']:.3f}."
+        f"for training its loss is {metrics['train_loss']:.3f}."
     )
 
 
