@@ -149,12 +149,12 @@ def _counts_by_order(
     return found[::-1]
 
 
-def baseline_losses(corpus: Corpus) -> dict[str, float]:
-    """Return the validation loss of each of `ORDERS`, counted on the training text: nats/token.
+def baseline_losses(corpus: Corpus, val: Text) -> dict[str, float]:
+    """Return the loss on `val` of each of `ORDERS`, counted on the training text: nats/token.
 
-    Of long texts, on `COUNTED` tokens of the one, and as much of the other as a model is.
+    Of a long training text, on `COUNTED` tokens of it.
     """
-    train, val = sample_runs(corpus.train, COUNTED), sample_runs(corpus.val)
+    train = sample_runs(corpus.train, COUNTED)
     return {
         name: KneserNey(train, order=order, vocab_size=corpus.vocab_size).mean_loss(val)
         for name, order in ORDERS.items()

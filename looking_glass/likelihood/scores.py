@@ -48,7 +48,7 @@ def score(
     if not context or not tokens:
         raise ValueError("a token to score and one of context are required")
     ids = torch.tensor([*context, *tokens], device=model.device)
-    hidden = torch.cat(list(_windows(model, ids, stride)))[len(context) - 1 :]  # (N + 1, C)
+    hidden = torch.cat(list(window_states(model, ids, stride)))[len(context) - 1 :]  # (N + 1, C)
     targets = torch.cat([ids[len(context) :], ids[-1:]])  # the last one has no target: it repeats
     begins = begins_word.to(hidden.device, torch.float64)
     columns = [
@@ -85,7 +85,7 @@ def _pieces(rows: Tensor) -> Iterator[Tensor]:
         yield rows[start : start + POSITIONS]
 
 
-def _windows(model: GPT, ids: Tensor, stride: int) -> Iterator[Tensor]:
+def window_states(model: GPT, ids: Tensor, stride: int) -> Iterator[Tensor]:
     """Yield the hidden states of all positions of ids (n,) in their order, a window's at a time."""
     n, block = len(ids), model.config.block_size
     yield model.hidden(model.embed(ids[None, :block]))[0]
