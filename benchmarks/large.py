@@ -3,11 +3,11 @@
     python -m benchmarks.large --at /tmp/large                        make it and run every stage
     python -m benchmarks.large --at /tmp/large --only choose report   these alone, once it is made
 
-Needs `data/encoder.json`, `data/vocab.bpe` and `data/book.txt`, which the stage `download` makes. The
-weights are drawn here and learned nothing; in the blocks they are three times as wide as GPT-2 draws
-them, or the model would write one token again and again. They are saved in bfloat16 in three files
-with an index, as large models are, and then only read: `train.steps: 0`. `SETTINGS` bounds the work
-of the stages. What is measured replaces what `large.csv` has of the same stages.
+Needs `data/encoder.json`, `data/vocab.bpe` and `data/book.txt`, which the stage `download` makes.
+The weights are drawn here and learned nothing; in the blocks they are three times as wide as GPT-2
+draws them, or the model would write one token again and again. They are saved in bfloat16 in three
+files with an index, as large models are, and then only read: `train.steps: 0`. `SETTINGS` bounds
+the work of the stages. What is measured replaces what `large.csv` has of the same stages.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ STAGES = (
     *("download", "encode", "train", "evaluate", "invert", "choose", "attention first"),
     *("attention last", "yardstick", "logprob", "live", "report"),
 )
-# What bounds the work, beside the shape: a model 46 times as large as the default one in its blocks.
+# What bounds the work: its blocks have 32 times the weights of the default model's.
 SETTINGS: dict[str, Any] = {
     "evaluate__tokens": 3000,
     "evaluate__places": 60,

@@ -1,9 +1,9 @@
 """Many texts scored side by side: what `looking_glass.likelihood.scores` says of one, far faster.
 
-Three things make it fast. Texts of about one length are read together. The output layer, four fifths
-of the work, is gone through a piece at a time while the logits are in the processor's cache, and of
-each only Σ exp is kept: over all tokens, and over those that begin a word. Where several texts begin
-alike, that is done once.
+Three things make it fast. Texts of about one length are read together. The output layer, four
+fifths of the work, is gone through a piece at a time while the logits are in the processor's cache,
+and of each only Σ exp is kept: over all tokens, and over those that begin a word. Where several
+texts begin alike, that is done once.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class BatchScorer:
         )
 
     def _totals(self, hidden: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log Σ exp of the logits of states (n, C), over all and over beginnings: (n,) twice.
+        """Return log Σ exp of the logits of states (n, C): over all, over beginnings: (n,) twice.
 
         In float64, on the CPU. `shift` (n,), a logit of each row, is taken off before exp; where
         float32 cannot hold what comes of that, the logits themselves are summed.
