@@ -43,17 +43,18 @@ STAGES = (
 )
 # What bounds the work: its blocks have 32 times the weights of the default model's.
 SETTINGS: dict[str, Any] = {
-    "evaluate__tokens": 3000,
-    "evaluate__places": 60,
+    "evaluate__tokens": 2100,
+    "evaluate__places": 30,
     "invert__controls": [],
     "invert__random_control": 0,
-    "invert__parallel": {"restarts": 2, "steps": 100, "learning_rate": 0.1},
-    "invert__prefix": {"lengths": [1, 9], "restarts": 2, "steps": 60, "learning_rate": 0.1},
-    "invert__noise_trials": 4,
-    "invert__search": {"steps": 4, "candidates": 8},
-    "attention__contexts": 10,
-    "attention__context_words": 8,
-    "logprob__samples": 50,
+    "invert__parallel": {"restarts": 2, "steps": 60, "learning_rate": 0.1},
+    "invert__prefix": {"lengths": [1, 9], "restarts": 2, "steps": 40, "learning_rate": 0.1},
+    "invert__noise_trials": 2,
+    "invert__search": {"steps": 2, "candidates": 8},
+    "attention__contexts": 4,
+    "attention__context_words": 6,
+    "logprob__samples": 20,
+    "logprob__max_tokens": 40,
     "logprob__stride": 512,
 }
 

@@ -55,12 +55,18 @@ def sample_tokens(model: GPT, tokens: Tensor, n_tokens: int, generator: torch.Ge
 
     They are drawn on the CPU, so that a seed gives the same ones wherever the model computes.
     """
-    T = tokens.shape[1]
-    for _ in range(n_tokens):
-        hidden = model.hidden(model.embed(tokens.to(model.device)))[:, -1]  # (B, C)
+    B, T = tokens.shape
+    cache = Cache(model, T + n_tokens - 1)
+    cache.keep(torch.zeros(B, dtype=torch.long, device=model.device))
+    for t in range(T):
+        hidden = cache.feed(tokens[:, t].to(model.device))  # (B, C)
+    drawn: list[Tensor] = []
+    while len(drawn) < n_tokens:
+        if drawn:
+            hidden = cache.feed(drawn[-1].to(model.device))
         probs = model.lm_head(hidden).cpu().softmax(dim=-1)  # (B, V)
-        tokens = torch.cat([tokens, torch.multinomial(probs, 1, generator=generator)], dim=1)
-    return tokens[:, T:]
+        drawn.append(torch.multinomial(probs, 1, generator=generator)[:, 0])
+    return torch.stack(drawn, dim=1)
 
 
 def sample_after(

@@ -13,7 +13,7 @@ CHUNK = 512  # lines that are scored at a time: in memory are these alone
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class TextLine:
     """A line that holds text."""
 
     number: int  # in the file, from 1
@@ -28,7 +28,7 @@ class Counter:
     blank: int = 0
 
 
-def read_lines(stream: Iterable[bytes], counter: Counter) -> Iterator[Line]:
+def read_lines(stream: Iterable[bytes], counter: Counter) -> Iterator[TextLine]:
     """Yield the lines of a stream of bytes in UTF-8 that hold more than white space.
 
     Raises `InputError`, naming the line, on bytes that are no UTF-8.
@@ -44,12 +44,12 @@ def read_lines(stream: Iterable[bytes], counter: Counter) -> Iterator[Line]:
                 f"(0x{error.object[error.start]:02x}) is none: convert the file to UTF-8"
             ) from None
         if text:
-            yield Line(number=counter.lines, text=text)
+            yield TextLine(number=counter.lines, text=text)
         else:
             counter.blank += 1
 
 
-def split_pair(line: Line) -> tuple[Line, Line]:
+def split_pair(line: TextLine) -> tuple[TextLine, TextLine]:
     """Return the two sentences of a line; raise `InputError` unless one tab stands between them."""
     parts = [part.strip() for part in line.text.split("\t")]
     if len(parts) != 2 or not all(parts):
@@ -57,7 +57,7 @@ def split_pair(line: Line) -> tuple[Line, Line]:
             f"line {line.number}: two sentences with a tab between them are required, the better "
             f"one first, got {shorten(repr(line.text))}: correct it, or leave out --pairs"
         )
-    return Line(number=line.number, text=parts[0]), Line(number=line.number, text=parts[1])
+    return TextLine(number=line.number, text=parts[0]), TextLine(number=line.number, text=parts[1])
 
 
 def chunks(lines: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:

@@ -13,7 +13,7 @@ from looking_glass.likelihood.sentences import continuation
 from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.pipeline.errors import InputError
 from looking_glass.scoring.batches import BatchScorer, Floats, TextScores
-from looking_glass.scoring.lines import Line
+from looking_glass.scoring.lines import TextLine
 from looking_glass.text.reader import Reader
 from looking_glass.text.words import Word, has_unspaced
 
@@ -26,7 +26,7 @@ Baseline = Callable[[Sequence[Sequence[int]], int], Floats]
 class ScoredLine:
     """A line of N tokens and W words with its scores. Surprisals are in nats, -log p."""
 
-    line: Line
+    line: TextLine
     words: list[Word]
     scores: TextScores
     trigram: Floats | None  # (N,) surprisals; None where there is no trigram
@@ -116,7 +116,7 @@ class LineScorer:
         begins = word_starters(tokenizer.token_bytes(), tokenizer.end_of_text)
         self.batches = BatchScorer(model, context, begins, compute, stride=stride)
 
-    def score(self, lines: Sequence[Line]) -> list[ScoredLine]:
+    def score(self, lines: Sequence[TextLine]) -> list[ScoredLine]:
         """Return what is said of each line, in their order. Raises `InputError` by its number."""
         tokens = [self._tokens(line) for line in lines]
         scores = self.batches.score(tokens)
@@ -138,7 +138,7 @@ class LineScorer:
             for line, ids, own, trigram in zip(lines, tokens, scores, trigrams, strict=True)
         ]
 
-    def _tokens(self, line: Line) -> list[int]:
+    def _tokens(self, line: TextLine) -> list[int]:
         try:
             return continuation(self.tokenizer, self.prompt, line.text)
         except InputError as error:

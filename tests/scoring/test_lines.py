@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from looking_glass.pipeline.errors import InputError
-from looking_glass.scoring.lines import Counter, Line, chunks, read_lines, split_pair
+from looking_glass.scoring.lines import Counter, TextLine, chunks, read_lines, split_pair
 
 
 def test_a_line_has_its_number_and_no_white_space_at_its_ends() -> None:
@@ -23,10 +23,10 @@ def test_bytes_that_are_no_utf_8_are_named_by_their_line() -> None:
 
 @pytest.mark.parametrize("text", ["one", "a\tb\tc", "\tb", "a\t"])
 def test_a_pair_has_one_tab(text: str) -> None:
-    good, bad = split_pair(Line(number=3, text="She sees. \t She see."))
+    good, bad = split_pair(TextLine(number=3, text="She sees. \t She see."))
     assert (good.text, bad.text, bad.number) == ("She sees.", "She see.", 3)
     with pytest.raises(InputError, match="line 7: two sentences with a tab between"):
-        split_pair(Line(number=7, text=text))
+        split_pair(TextLine(number=7, text=text))
 
 
 def test_chunks_keep_order_and_the_rest() -> None:

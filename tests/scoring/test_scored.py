@@ -10,7 +10,7 @@ from looking_glass.gpt.model import GPT
 from looking_glass.likelihood.scores import score, word_starters, word_surprisals
 from looking_glass.likelihood.sentences import continuation
 from looking_glass.pipeline.errors import InputError
-from looking_glass.scoring.lines import Line
+from looking_glass.scoring.lines import TextLine
 from looking_glass.scoring.scored import Baseline, LineScorer, ScoredLine
 from looking_glass.text.reader import Reader
 from tests.helpers.cases import COMPUTE
@@ -21,7 +21,7 @@ TEXTS = ["The Hatter's walnut was late.", "I", "Curiouser and curiouser!"]
 def scored(
     model: GPT, tokenizer: Reader, prompt: str, texts: list[str], trigram: Baseline | None = None
 ) -> list[ScoredLine]:
-    lines = [Line(number=n, text=text) for n, text in enumerate(texts, start=1)]
+    lines = [TextLine(number=n, text=text) for n, text in enumerate(texts, start=1)]
     scorer = LineScorer(model, tokenizer, prompt, COMPUTE, stride=8, trigram=trigram)
     return scorer.score(lines)
 

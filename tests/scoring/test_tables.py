@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from looking_glass.scoring.batches import TextScores
-from looking_glass.scoring.lines import Line
+from looking_glass.scoring.lines import TextLine
 from looking_glass.scoring.scored import ScoredLine
 from looking_glass.scoring.tables import LINES, PAIRS, WORDS, Tally, line_rows, word_rows
 from looking_glass.text.words import Word
@@ -18,7 +18,7 @@ def line(
     """A line "squirrel nut" whose first word has all tokens but the last."""
     n = len(log_probs)
     return ScoredLine(
-        line=Line(number=number, text="squirrel nut"),
+        line=TextLine(number=number, text="squirrel nut"),
         words=[Word("squirrel", 0, n - 1), Word("nut", n - 1, n)],
         scores=TextScores(
             log_probs=np.array(log_probs), word_starts=np.linspace(-0.5, -0.1, n + 1)
