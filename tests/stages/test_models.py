@@ -92,3 +92,15 @@ def test_what_does_not_fit_is_said_in_one_line(copy: Path) -> None:
         assert line.startswith("error: ")
         assert told in line
     assert "model.n_embd 32 too" in line
+
+
+def test_a_model_too_large_for_a_page_gets_one_that_says_so(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "room_for_weights", lambda: 1000)
+    main_of(live)()
+    page = (copy / "reports/looking-glass.html").read_text()
+    assert "at most 1,000 bytes of page are required, a model of 1,608,224 numbers in" in page
+    (copy / "data/model").rename(copy / "named")
+    with pytest.raises(SystemExit, match="error: at most 1,000 bytes of page"):
+        run_stage(main_of(live, "named"))
