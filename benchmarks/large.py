@@ -124,7 +124,7 @@ def save_random(directory: Path, config: GPTConfig) -> None:
     save_checkpoint(directory, model.state_dict(), config, vocab=TABLES[0], merges=TABLES[1])
     tensors = {name: w.bfloat16() for name, w in load_file(directory / WEIGHTS_FILE).items()}
     (directory / WEIGHTS_FILE).unlink()
-    places = {}
+    places: dict[str, str] = {}
     for part in range(PARTS):
         file = f"model-{part + 1:05}-of-{PARTS:05}.safetensors"
         mine = dict(list(tensors.items())[part::PARTS])

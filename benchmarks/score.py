@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from looking_glass.pipeline.errors import InputError, run_stage
+from looking_glass.scoring.run import score_stream
 
 MODEL, BOOK = Path("data/model"), Path("data/book.txt")
 OURS = "ours"
@@ -110,7 +111,7 @@ def score_ours(file: Path) -> dict[str, float]:
     from stages import score
 
     started = of_processors = 0.0
-    own = score.score_stream
+    own = score_stream
 
     def timed(*arguments: Any) -> Any:
         nonlocal started, of_processors

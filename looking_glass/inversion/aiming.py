@@ -32,6 +32,9 @@ STARTS = (0.2, 1.0, 5.0, 25.0, 0.05)  # deviations of the vectors that solving s
 STEPS = 60  # from each
 SOLVED = 1e-6  # how far the stream may be from the one wanted, as a share of √(C ε)
 LOOSEST = 1e12  # damping at which a step is no step
+# A step takes C passes, forth and back, in float64. Of a model with more than this many weights in
+# its blocks times C, hundreds of steps would take hours: there the states inside are not solved for.
+MOST_WORK = 5_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +43,14 @@ class Aimed:
 
     vectors: Tensor  # (1, n, C), as the model's own embeddings are
     inside: int  # states inside the ball, whose length has to be met too
-    solved: int  # of these, those for which an input was found
+    solved: int | None  # of these, those for which an input was found; None: it was not tried
 
 
 def aim(model: GPT, points: Tensor) -> Aimed:
     """Return inputs that take the last LayerNorm to `points` (n, C), one after the other.
 
-    A state inside for which nothing was found gets the long vector of its direction.
+    A state inside for which nothing was found gets the long vector of its direction, and so does
+    each in a model that is too large for solving: see `MOST_WORK`.
     """
     eps, C = model.transformer.ln_f.eps, points.shape[1]
     stream = copy.deepcopy(model).cpu().double()
@@ -56,15 +60,21 @@ def aim(model: GPT, points: Tensor) -> Aimed:
     vectors = LONG * points - positions
     fullness = points.square().sum(dim=1) / C
     inside = (fullness < (1 - EDGE) ** 2).nonzero().flatten().tolist()
-    solved = 0
-    for index in inside:
+    solvable, solved = is_solvable(model), 0
+    for index in inside if solvable else []:
         wanted = points[index] * math.sqrt(eps / (1 - float(fullness[index])))
         found = _solve(stream, vectors[:index], wanted, within=SOLVED * math.sqrt(C * eps))
         if found is not None:
             vectors[index] = found
             solved += 1
     made = vectors.to(model.transformer.wpe.weight)[None]
-    return Aimed(vectors=made, inside=len(inside), solved=solved)
+    return Aimed(vectors=made, inside=len(inside), solved=solved if solvable else None)
+
+
+def is_solvable(model: GPT) -> bool:
+    """Return whether inputs can be solved for in minutes: see `MOST_WORK`."""
+    config = model.config
+    return 12 * config.n_layer * config.n_embd**3 <= MOST_WORK
 
 
 def _solve(stream: GPT, before: Tensor, wanted: Tensor, *, within: float) -> Tensor | None:

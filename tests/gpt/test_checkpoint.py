@@ -11,13 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config
 
-from looking_glass.gpt.checkpoint import (
-    WEIGHTS_FILE,
-    load_checkpoint,
-    save_checkpoint,
-    weights_sha256,
-)
+from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint, weights_sha256
 from looking_glass.gpt.checkpoint_config import CONFIG_FILE
+from looking_glass.gpt.weight_files import WEIGHTS_FILE
 from looking_glass.pipeline.artifacts import read_tensors, write_tensors
 from looking_glass.pipeline.errors import InputError
 from tests.helpers.models import make_model

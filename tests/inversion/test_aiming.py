@@ -84,3 +84,15 @@ def test_the_model_is_left_as_it_was() -> None:
     aim(model, ceilings(model, torch.tensor([0])).points)
     assert model.transformer.ln_f is norm
     assert torch.equal(model.lm_head.weight, before)
+
+
+def test_in_a_large_model_states_inside_are_not_solved_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = planted(SURROUNDED)
+    found = ceilings(model, torch.tensor([0, 1]))
+    monkeypatch.setattr(aiming, "MOST_WORK", 12 * 2 * 4**3 - 1)  # one less than it has
+    aimed = aim(model, found.points)
+    assert (aimed.inside, aimed.solved) == (1, None)
+    long = aiming.LONG * found.points.float() - model.transformer.wpe.weight[:2]
+    torch.testing.assert_close(aimed.vectors[0], long, rtol=1e-5, atol=1e-3)
+    monkeypatch.setattr(aiming, "MOST_WORK", 12 * 2 * 4**3)
+    assert aim(model, found.points).solved == 1

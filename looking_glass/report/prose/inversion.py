@@ -58,7 +58,12 @@ def _aimed(metrics: Metrics, n_tokens: int) -> str:
         "alone counts."
         if inside == 0
         else f"Of the best states that were found {inside} lie inside the ball, where a vector's "
-        f"length counts too; a vector was found for {solved} of them."
+        "length counts too; "
+        + (
+            "in a model this large none was solved for."
+            if pd.isna(solved)
+            else f"a vector was found for {int(solved)} of them."
+        )
     )
     states = metrics["best_states_loss"]
     verdict = (
