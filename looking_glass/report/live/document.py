@@ -94,7 +94,7 @@ def policy_of(script: str, style: str) -> str:
     """Return the policy under which the page runs its own script and style, and nothing else."""
     hashes = [_hash(script), _hash(style)]
     return (
-        f"default-src 'none'; script-src {hashes[0]}; style-src {hashes[1]}; worker-src blob:; "
+        f"default-src 'none'; script-src {hashes[0]} 'wasm-unsafe-eval'; style-src {hashes[1]}; worker-src blob:; "
         "base-uri 'none'; form-action 'none'"
     )
 

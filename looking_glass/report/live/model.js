@@ -19,8 +19,10 @@ export class Model {
   /**
    * @param {{n_layer: number, n_head: number, n_embd: number, block_size: number}} config
    * @param {Object<string, {shape: number[], data: Float32Array}>} tensors by GPT-2's names
+   * @param {typeof affine} [product] W x + b: kernel.js has a faster one
    */
-  constructor(config, tensors) {
+  constructor(config, tensors, product = affine) {
+    this.affine = product;
     const data = (name) => tensors[name].data;
     const C = config.n_embd;
     Object.assign(this, { L: config.n_layer, nh: config.n_head, C, hs: C / config.n_head });
@@ -70,7 +72,7 @@ export class Model {
     for (let block = 0; block < L; block++) {
       const { ln1, qkv } = this.blocks[block];
       trace.streams.push(after(known?.streams[block], x, start * C));
-      const made = affine(...qkv, layerNorm(x, ...ln1, n, C), n, C, 3 * C);
+      const made = this.affine(...qkv, layerNorm(x, ...ln1, n, C), n, C, 3 * C);
       const [query, keys, values] = [0, 1, 2].map((part) => third(made, part, n, C));
       trace.keys.push(after(known?.keys[block], keys, start * C));
       trace.values.push(after(known?.values[block], values, start * C));
@@ -85,10 +87,10 @@ export class Model {
   finish(block, x, mixed, n) {
     const { C } = this;
     const { proj, ln2, up, down } = this.blocks[block];
-    const between = affine(...proj, mixed, n, C, C);
+    const between = this.affine(...proj, mixed, n, C, C);
     for (let i = 0; i < between.length; i++) between[i] += x[i];
-    const inner = gelu(affine(...up, layerNorm(between, ...ln2, n, C), n, C, 4 * C));
-    const out = affine(...down, inner, n, 4 * C, C);
+    const inner = gelu(this.affine(...up, layerNorm(between, ...ln2, n, C), n, C, 4 * C));
+    const out = this.affine(...down, inner, n, 4 * C, C);
     for (let i = 0; i < out.length; i++) out[i] += between[i];
     return out;
   }
@@ -128,7 +130,7 @@ export class Model {
 
   /** Logits (n, V) of streams (n, C), which may be those between two blocks (the logit lens). */
   logits(streams, n = 1) {
-    return affine(this.out, null, layerNorm(streams, ...this.lnF, n, this.C), n, this.C, this.V);
+    return this.affine(this.out, null, layerNorm(streams, ...this.lnF, n, this.C), n, this.C, this.V);
   }
 
   /** The logits of the next token after a trace: (V). */

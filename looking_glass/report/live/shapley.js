@@ -6,7 +6,7 @@
  * 1. A position depends on what comes before it alone, so the keys and values of word i are computed
  * once for each of the 2^i sets of the words before it, and all larger sets share them.
  */
-import { affine, layerNorm, logSumExp, softmax } from "./arithmetic.js";
+import { layerNorm, logSumExp, softmax } from "./arithmetic.js";
 import { third } from "./model.js";
 
 const ROWS = 16; // sets that are computed between two looks at other work
@@ -65,7 +65,7 @@ async function wordPass(model, tokens, start, R, seen, keepOwn, state) {
     for (let one = 0; one < rows; one++) x.set(entering, one * t * C);
     for (let block = 0; block < L; block++) {
       const { ln1, qkv } = model.blocks[block];
-      const all = affine(...qkv, layerNorm(x, ...ln1, n, C), n, C, 3 * C);
+      const all = model.affine(...qkv, layerNorm(x, ...ln1, n, C), n, C, 3 * C);
       word.keys[block].set(third(all, 1, n, C), row * t * C);
       word.values[block].set(third(all, 2, n, C), row * t * C);
       const sources = keepOwn ? [...seen, word] : seen;

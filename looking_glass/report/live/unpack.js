@@ -39,9 +39,10 @@ export async function inflate(content) {
  * Return every tensor by name.
  * @param {{exact: number, tensors: {name: string, shape: number[], wide?: number}[]}} head
  * @param {Uint8Array} body inflated
+ * @param {function(number): Float32Array} [room] makes the array of a matrix
  * @returns {Object<string, {shape: number[], data: Float32Array}>}
  */
-export function tensorsOf(head, body) {
+export function tensorsOf(head, body, room = (count) => new Float32Array(count)) {
   const view = new DataView(body.buffer, body.byteOffset);
   let exact = 0;
   let plane = head.exact;
@@ -62,7 +63,7 @@ export function tensorsOf(head, body) {
       highAt[view.getUint32(exact, true)] = plane + rows * width + index * width;
       exact += 4;
     }
-    const data = new Float32Array(rows * width);
+    const data = room(rows * width);
     for (let row = 0; row < rows; row++) {
       const [scale, high] = [scales[row], highAt[row]];
       for (let at = row * width, i = 0; i < width; i++, at++) {

@@ -7,6 +7,7 @@
  */
 import { knockOuts, runWithout } from "./causes.js";
 import { logSumExp } from "./arithmetic.js";
+import { openKernel } from "./kernel.js";
 import { Model } from "./model.js";
 import { lens, likeliest, wordSurprisals } from "./reading.js";
 import { frequentWords, searchWords } from "./search.js";
@@ -55,10 +56,13 @@ const answers = {
   async load({ head, body, merges, config, settings: given }) {
     const pairs = pairsOf(await inflate(bytesOf(merges)));
     tokenizer = new Tokenizer(pairs);
-    model = new Model(config, tensorsOf(head, await inflate(bytesOf(body))));
+    const matrices = head.tensors.map((tensor) => tensor.shape).filter((shape) => shape.length > 1);
+    const numbers = matrices.reduce((sum, [rows, width]) => sum + rows * width, 0);
+    const kernel = await openKernel(numbers, Math.max(...matrices.flat()));
+    model = new Model(config, tensorsOf(head, await inflate(bytesOf(body)), kernel.floats), kernel.affine);
     settings = given;
     const texts = tokenizer.pieces.map((_, token) => tokenizer.decode([token]));
-    return { block: model.blockSize, L: model.L, nh: model.nh, V: model.V, texts };
+    return { block: model.blockSize, L: model.L, nh: model.nh, V: model.V, texts, fast: kernel.fast };
   },
 
   /** All that is seen at once: words, patterns, the next token, and what cuts change of it. */
