@@ -2,6 +2,7 @@
 import { at, make, percent } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const SHEET = 860; // px that are surely there on a printed sheet
 
 /**
  * Attention between words: a row is that of the word's last token, summed over each word's tokens.
@@ -37,8 +38,11 @@ export function drawArcs(row, from, buttons) {
     const box = button.getBoundingClientRect();
     return box.left + box.width / 2 - strip.left;
   });
-  const height = window.innerWidth > 900 ? 180 : 104;
+  const height = globalThis.innerWidth > 900 ? 180 : 104;
   svg.setAttribute("width", String(strip.width));
+  // On paper the strip is made as narrow as a sheet: see live.css.
+  const width = buttons.at(-1).getBoundingClientRect().right - strip.left;
+  at("strip").style.setProperty("--fit", String(Math.min(1, SHEET / width).toFixed(3)));
   svg.setAttribute("height", String(height));
   const far = Math.max(1, ...middles.map((x) => Math.abs(middles[from] - x)));
   const arcs = row.slice(0, from + 1).map((share, to) => {

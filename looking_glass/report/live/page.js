@@ -217,7 +217,7 @@ function listen() {
   at("shapley").addEventListener("click", computeExact);
   at("scored").addEventListener("input", score);
   at("matrix-part").addEventListener("toggle", showWords);
-  window.addEventListener("resize", () => state.seen && showWords());
+  globalThis.addEventListener("resize", () => state.seen && showWords());
 }
 
 async function begin() {
@@ -234,11 +234,12 @@ async function begin() {
   at("status").textContent = `Ready: ${shape.L} blocks of ${shape.nh} heads, computing here.`;
   await score();
   await showLesson(client, about.settings, shape, name);
+  document.documentElement.dataset.kernel = shape.fast ? "WebAssembly" : "JavaScript";
   document.documentElement.dataset.ready = "yes";
 }
 
 // For the console: await lookingGlass.ask("logits", {tokens: [15496]})
-window.lookingGlass = client;
+globalThis.lookingGlass = client;
 begin().catch((error) => {
   at("status").textContent = `The model cannot run here: ${error.message}`;
 });

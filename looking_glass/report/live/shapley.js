@@ -6,7 +6,7 @@
  * 1. A position depends on what comes before it alone, so the keys and values of word i are computed
  * once for each of the 2^i sets of the words before it, and all larger sets share them.
  */
-import { layerNorm, logSumExp, softmax } from "./arithmetic.js";
+import { layerNorm, softmax } from "./arithmetic.js";
 import { third } from "./model.js";
 
 const ROWS = 16; // sets that are computed between two looks at other work

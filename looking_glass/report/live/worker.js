@@ -84,13 +84,13 @@ const answers = {
     };
   },
 
-  async lens({ id, text }) {
+  lens({ id, text }) {
     const clean = traceOf(tokensOf(text).tokens);
     const choice = likeliest(clean.logits, 1)[0];
     return lens(model, clean, choice, stepper(id));
   },
 
-  async causes({ id, text }) {
+  causes({ id, text }) {
     const { tokens } = tokensOf(text);
     const clean = traceOf(tokens);
     return knockOuts(model, clean, words(tokens), likeliest(clean.logits, 1)[0], stepper(id));
@@ -103,7 +103,7 @@ const answers = {
     return { worth: shapleyValues(values), none: values[0], all: values.at(-1), choice };
   },
 
-  async surprisal({ id, text }) {
+  surprisal({ id, text }) {
     const before = tokenizer.encodePrompt(settings.before);
     const { words: kind, language } = settings;
     return wordSurprisals(model, tokenizer, text, before, kind, language, stepper(id));
