@@ -40,9 +40,7 @@ export function drawArcs(row, from, buttons) {
   });
   const height = globalThis.innerWidth > 900 ? 180 : 104;
   svg.setAttribute("width", String(strip.width));
-  // On paper the strip is made as narrow as a sheet: see live.css.
-  const width = buttons.at(-1).getBoundingClientRect().right - strip.left;
-  at("strip").style.setProperty("--fit", String(Math.min(1, SHEET / width).toFixed(3)));
+  fit(at("strip"), buttons.at(-1).getBoundingClientRect().right - strip.left);
   svg.setAttribute("height", String(height));
   const far = Math.max(1, ...middles.map((x) => Math.abs(middles[from] - x)));
   const arcs = row.slice(0, from + 1).map((share, to) => {
@@ -57,6 +55,11 @@ export function drawArcs(row, from, buttons) {
     return path;
   });
   svg.replaceChildren(...arcs);
+}
+
+/** Tell the printed page by how much to shrink what is wider than a sheet: see live.css. */
+function fit(element, width) {
+  element.style.setProperty("--fit", String(Math.min(1, SHEET / width).toFixed(3)));
 }
 
 /**
@@ -88,6 +91,7 @@ export function drawMatrix(pattern, words, isCut, toggle) {
       return cell;
     })));
   table.replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
+  fit(table, table.offsetWidth);
   const focus = table.querySelector(`[data-at="${held ?? "0 0"}"]`) ?? table.querySelector("[data-at]");
   if (focus) focus.tabIndex = 0;
   if (held) focus?.focus();

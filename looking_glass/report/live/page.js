@@ -217,7 +217,9 @@ function listen() {
   at("shapley").addEventListener("click", computeExact);
   at("scored").addEventListener("input", score);
   at("matrix-part").addEventListener("toggle", showWords);
-  globalThis.addEventListener("resize", () => state.seen && showWords());
+  globalThis.addEventListener("resize", () => { // a printed page is the one on the screen, made smaller
+    if (state.seen && !matchMedia("print").matches) showWords();
+  });
 }
 
 async function begin() {

@@ -1,8 +1,8 @@
 """ES modules as one script: each in a function of its own, in the order of their imports.
 
-No bundler: the modules use two forms alone, `import { a, b as c } from "./x.js";` and `export` before a
-function, a class or a const. Joined, they are a plain script whose hash the page's policy can name;
-an import map would need `data:` addresses, which that policy would then have to allow.
+No bundler: the modules use two forms alone, `import { a, b as c } from "./x.js";` and `export`
+before a function, a class or a const. Joined, they are a plain script whose hash the page's policy
+can name; an import map would need `data:` addresses, which that policy would then have to allow.
 """
 
 from __future__ import annotations
