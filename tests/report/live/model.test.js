@@ -103,7 +103,7 @@ test("all sets of words together are what each set is by itself", async () => {
   const found = await setValues(model, TOKENS, WORDS, 2, wait);
   const wordAt = (position) => WORDS.findIndex(({ stop }) => position < stop);
   const expected = Float64Array.from({ length: 2 ** WORDS.length }, (_, set) =>
-    logProb(model.run(TOKENS, { removed: (block, head, query, key) => !((set >> wordAt(key)) & 1) }), 2));
+    logProb(model.run(TOKENS, { removed: (_block, _head, _query, key) => !((set >> wordAt(key)) & 1) }), 2));
   assert.ok(apart(found, expected) < 1e-5);
 });
 

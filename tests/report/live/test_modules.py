@@ -10,9 +10,8 @@ from looking_glass.report.live import scripts
 from looking_glass.text.language import WordKind
 from looking_glass.text.words import words_of
 from tests.helpers.kernel import MODULE, SOURCE, module_of
-from tests.helpers.languages import EVERY_LANGUAGE
+from tests.helpers.languages import EVERY_LANGUAGE, SENTENCES
 from tests.helpers.node import evaluated, node
-from tests.text.test_words import SENTENCES
 
 HERE = Path(scripts.__file__).parent
 TESTS = Path(__file__).parent
