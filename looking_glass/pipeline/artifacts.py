@@ -30,6 +30,8 @@ TEXTS = [
     *("nearest_row", "nearest_1", "nearest_2", "nearest_3", "drawn_nearest"),
     *("fed", "ids", "settings"),
 ]
+# What pandas says of a file in whose middle memory ran out.
+_NO_ROOM = "Calling read(nbytes) on source failed"
 # What to do about an artifact that is not as a stage wrote it.
 AGAIN = "make it again with dvc repro -f and the stage that writes it"
 
@@ -67,6 +69,8 @@ def _named(path: Path, partial: Path) -> Iterator[None]:
     """Give an `OSError` about `partial` the path that its reader knows; a failed write has none."""
     try:
         yield
+    except BrokenPipeError:  # is about what the stage says, not about what it writes
+        raise
     except OSError as error:
         if error.filename is not None and not str(error.filename).startswith(str(partial)):
             raise
@@ -129,6 +133,8 @@ def read_csv(path: Path) -> pd.DataFrame:
             dtype=dict.fromkeys(TEXTS, str),
         )
     except ValueError as error:  # which pandas' own errors and UnicodeDecodeError are
+        if _NO_ROOM in str(error):
+            raise MemoryError from None
         raise InputError(f"{path}: no table ({shorten(str(error))}): {AGAIN}") from None
     if not isinstance(table.index, pd.RangeIndex):
         raise InputError(f"{path}: no table (a row is longer than the first): {AGAIN}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ LONGEST = 1000  # characters of a line: what a user gave may be a book
 _CURES = (
     (FileNotFoundError, "run dvc repro, which makes what is missing"),
     (PermissionError, "give this user the right to it"),
+    (BrokenPipeError, "whoever read what this stage says is gone, run it again"),
     (OSError, "free space there or lift the limit, and run the stage again"),
 )
 # PyTorch has an error of its own for a GPU's memory, and none for the processor's.
@@ -56,15 +58,19 @@ def run_stage(main: Callable[[], None]) -> None:
             main()
     except InputError as error:
         _end(str(error))
+    except BrokenPipeError as error:
+        # What is left to say would fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _end(_refused(error))
     except OSError as error:
         _end(_refused(error))
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
             raise
+        said = f" ({shorten(str(error), 160)})" if str(error) else ""
         _end(
-            f"the memory of this machine does not suffice ({shorten(str(error), 160)}): lower what "
-            f"this stage needs of {', '.join(SIZES)}, raise train.accumulate, or take a larger "
-            "machine"
+            f"the memory of this machine does not suffice{said}: lower what this stage needs of "
+            f"{', '.join(SIZES)}, raise train.accumulate, or take a larger machine"
         )
     except StoppedError as stopped:
         # What a stage writes is whole or absent, and `train` has saved its state: see `Scratch`.
