@@ -39,6 +39,7 @@ lint: $(VENV)/dev.stamp  ## style and types alone
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/deno lint --quiet looking_glass tests
+	$(BIN)/deno check --quiet looking_glass/report/live/*.js
 
 format: $(VENV)/dev.stamp  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix $(SOURCES)

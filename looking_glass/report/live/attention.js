@@ -1,5 +1,5 @@
 /** Attention, as lines over the words and as a matrix whose edges can be cut. */
-import { at, make, percent } from "./dom.js";
+import { at, focused, make, percent } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SHEET = 860; // px that are surely there on a printed sheet
@@ -71,7 +71,7 @@ function fit(element, width) {
  */
 export function drawMatrix(pattern, words, isCut, toggle) {
   const table = at("matrix");
-  const held = table.contains(document.activeElement) ? document.activeElement.dataset.at : null;
+  const held = focused(table)?.dataset.at;
   const names = words.map((word) => word.text);
   const head = make("tr", {}, make("td", {}), ...names.map((name) =>
     make("th", { scope: "col" }, make("bdi", {}, name))));

@@ -12,8 +12,11 @@ import { affine, gelu, layerNorm, logSumExp, softmax } from "./arithmetic.js";
  * @property {Float32Array[]} keys a block each: (T, C)
  * @property {Float32Array[]} values a block each: (T, C)
  * @property {Float32Array[]} patterns a block each: (nh, T, T), zero above the diagonal
+ * @property {Float32Array} [logits] of the next token, once asked for: (V)
  * @property {Float32Array[]} streams (L + 1): what enters each block, then what leaves the last
  */
+
+/** @typedef {[Float32Array, Float32Array]} Pair weights and biases */
 
 export class Model {
   /**
@@ -25,16 +28,23 @@ export class Model {
     this.affine = product;
     const data = (name) => tensors[name].data;
     const C = config.n_embd;
-    Object.assign(this, { L: config.n_layer, nh: config.n_head, C, hs: C / config.n_head });
+    this.L = config.n_layer;
+    this.nh = config.n_head;
+    this.C = C;
+    this.hs = C / config.n_head;
     this.blockSize = config.block_size;
     this.wte = data("transformer.wte.weight");
     this.wpe = data("transformer.wpe.weight");
     this.V = this.wte.length / C;
     this.out = tensors["lm_head.weight"] ? data("lm_head.weight") : this.wte;
+    /** @type {Pair} */
     this.lnF = [data("transformer.ln_f.weight"), data("transformer.ln_f.bias")];
     this.blocks = Array.from({ length: this.L }, (_, index) => {
-      const pair = (name) => ["weight", "bias"].map((kind) =>
-        data(`transformer.h.${index}.${name}.${kind}`));
+      /** @returns {Pair} */
+      const pair = (name) => {
+        const at = `transformer.h.${index}.${name}`;
+        return [data(`${at}.weight`), data(`${at}.bias`)];
+      };
       return {
         ln1: pair("ln_1"), qkv: pair("attn.c_attn"), proj: pair("attn.c_proj"),
         ln2: pair("ln_2"), up: pair("mlp.c_fc"), down: pair("mlp.c_proj"),
@@ -68,6 +78,7 @@ export class Model {
     const T = tokens.length;
     const n = T - start;
     const trace = { tokens, keys: [], values: [], patterns: [], streams: [] };
+    /** @type {Float32Array} */
     let x = this.embed(tokens.slice(start), start);
     for (let block = 0; block < L; block++) {
       const { ln1, qkv } = this.blocks[block];

@@ -35,7 +35,9 @@ export async function setValues(model, tokens, words, target, step) {
   const without = await wordPass(model, [tokens[last]], last, sets / 2, seen, false, state);
   const values = new Float64Array(sets);
   const { C } = model;
-  for (const [part, offset] of [[without.stream, 0], [whole.stream, sets / 2]]) {
+  for (const withLast of [0, 1]) {
+    const part = [without, whole][withLast].stream;
+    const offset = withLast * (sets / 2);
     for (let row = 0; row < sets / 2; row += ROWS / 2) {
       const some = part.subarray(row * C, (row + ROWS / 2) * C);
       const targets = new Array(some.length / C).fill(target);
@@ -61,6 +63,7 @@ async function wordPass(model, tokens, start, R, seen, keepOwn, state) {
   for (let row = 0; row < R; row += ROWS) {
     const rows = Math.min(ROWS, R - row);
     const n = rows * t;
+    /** @type {Float32Array} */
     let x = new Float32Array(n * C);
     for (let one = 0; one < rows; one++) x.set(entering, one * t * C);
     for (let block = 0; block < L; block++) {

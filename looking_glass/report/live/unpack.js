@@ -13,7 +13,7 @@ for (let code = 33; code < 127; code++) {
 /**
  * Return the bytes that a text of base 91 stands for.
  * @param {string} text two characters for each 13 bits; the first two values tell the length
- * @returns {Uint8Array}
+ * @returns {Uint8Array<ArrayBuffer>}
  */
 export function bytesOf(text) {
   const valueAt = (at) => VALUE_OF[text.charCodeAt(at)] + 91 * VALUE_OF[text.charCodeAt(at + 1)];
@@ -29,7 +29,7 @@ export function bytesOf(text) {
   return bytes;
 }
 
-/** Return what a zlib stream holds. @param {Uint8Array} content @returns {Promise<Uint8Array>} */
+/** Return what a zlib stream holds. @param {Uint8Array<ArrayBuffer>} content @returns {Promise<Uint8Array>} */
 export async function inflate(content) {
   const stream = new Blob([content]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -50,6 +50,7 @@ export function tensorsOf(head, body, room = (count) => new Float32Array(count))
     exact += 4;
     return view.getFloat32(exact - 4, true);
   });
+  /** @type {Object<string, {shape: number[], data: Float32Array}>} */
   const found = {};
   for (const { name, shape, wide } of head.tensors) {
     if (wide === undefined) {

@@ -17,7 +17,14 @@ import { bytesOf, inflate, tensorsOf } from "./unpack.js";
 import { wordsOf } from "./words.js";
 
 const PIECE = 12; // ms of work between two looks at the other questions
-let [model, tokenizer, settings, trace] = [];
+/** @type {Model} */
+let model;
+/** @type {Tokenizer} */
+let tokenizer;
+/** @type {{words: "spaces"|"segments"|"tokens", language: string, before: string}} */
+let settings;
+/** @type {import("./model.js").Trace|undefined} */
+let trace;
 const stopped = new Set();
 
 /** Wait until other questions were looked at; throw when this one is no longer asked. */
