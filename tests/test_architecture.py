@@ -41,6 +41,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 STAGE, MODULE, FUNCTION = 75, 270, 60
 # Tests that are not of one module, or of modules in JavaScript.
 ELSEWHERE = {
+    "tests/inversion/test_whole.py",
     "tests/report/test_browser.py",
     "tests/report/live/test_modules.py",
     "tests/yardstick/test_planted.py",
