@@ -1,0 +1,20 @@
+/** The report's page: what a reader can try on it. All data is in the page. */
+import { at } from "./dom.js";
+import { followContents } from "./contents.js";
+import { explore } from "./explorer.js";
+import { markCopies, tellSurprisal } from "./passages.js";
+import { letScroll } from "./scrollers.js";
+import { playInversion } from "./stepper.js";
+import { tellTerms } from "./terms.js";
+
+const data = JSON.parse(at("page-data").textContent);
+const each = (selector, begin) => document.querySelectorAll(selector).forEach((root) => begin(root));
+
+document.documentElement.classList.remove("no-script");
+followContents(document.querySelector("nav.contents"));
+tellTerms(document.querySelector("main"));
+each(".explorer", (root) => explore(root, data.sentences[Number(root.dataset.sentence)]));
+each(".stepper", (root) => playInversion(root, data.inversion));
+each(".surprisals", tellSurprisal);
+each(".copies", markCopies);
+each(".wide", letScroll);
