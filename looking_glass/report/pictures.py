@@ -24,7 +24,7 @@ LINES: Any = {"svg.hashsalt": "looking-glass", "svg.fonttype": "path"}
 # What an address may hold as it is, beside letters and digits: no sign that ends an attribute.
 PLAIN = " '()*+,-./:;=@_~!?[]{}|^$"
 
-_LEFT_OUT = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
+_LEFT_OUT = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>", re.DOTALL)
 _NAME = re.compile(r' id="([^"]*)"')
 _LONG = re.compile(r"scale\([^)]*\)|(\d+\.\d\d)\d+")
 _SPACE = re.compile(r"\s+")
@@ -67,7 +67,10 @@ def to_svg(figure: Figure, dpi: int) -> str:
 
 
 def slim(svg: str) -> str:
-    """Return an SVG without what nobody sees: comments, unused names, digits beyond the second."""
+    """Return an SVG without what nobody sees: unused names, digits beyond the second.
+
+    Comments stay: they hold the texts, which are outlines else, for whoever compares two runs.
+    """
     svg = _LEFT_OUT.sub("", svg)
     svg = _NAME.sub(lambda found: found[0] if f"#{found[1]}" in svg else "", svg)
     svg = _LONG.sub(lambda found: found[1] or found[0], svg)

@@ -1,6 +1,6 @@
 /** The contents beside the text: where the reader is, and on a phone only when asked for. */
 
-const NARROW = "(max-width: 60rem)"; // as in report.css
+const NARROW = "screen and (max-width: 60rem)"; // as in report.css
 const READ = 140; // pixels from the top of the window: what begins above is being read
 
 /** The last of some places that begins above a line, or null. @param {number[]} tops in order */

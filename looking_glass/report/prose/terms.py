@@ -18,7 +18,14 @@ class Term:
     told: str
 
 
+# In the order of the list at the end of the page: by title.
 TERMS = (
+    Term(
+        "interval",
+        "95 % interval",
+        r"95 % intervals?",
+        "Where the true value would lie in nineteen of twenty repetitions with other samples.",
+    ),
     Term(
         "attention",
         "attention weight",
@@ -46,12 +53,6 @@ TERMS = (
         "Whether what is given a probability of 30% comes true in 30% of the cases.",
     ),
     Term(
-        "interval",
-        "95 % interval",
-        r"95 % intervals?",
-        "Where the true value would lie in nineteen of twenty repetitions with other samples.",
-    ),
-    Term(
         "cross-entropy",
         "cross-entropy",
         r"cross-entropy",
@@ -76,13 +77,6 @@ TERMS = (
         "held-out text",
         r"held[- ]out",
         "The part of the book that the model never learned from, kept to measure it on.",
-    ),
-    Term(
-        "knock-out",
-        "removing a word",
-        r"remov(?:ing|ed|al)",
-        "No later position may attend to it any more, in the rows and blocks that are named; what "
-        "the choice loses by that is the effect of the word.",
     ),
     Term(
         "layernorm",
@@ -142,6 +136,13 @@ TERMS = (
         "rank correlation",
         r"rank correlations?",
         "How alike two orders of the same things are: 1 the same, 0 unrelated, -1 reversed.",
+    ),
+    Term(
+        "knock-out",
+        "removing a word",
+        r"remov(?:ing|ed|al)",
+        "No later position may attend to it any more, in the rows and blocks that are named; what "
+        "the choice loses by that is the effect of the word.",
     ),
     Term(
         "residual-stream",
