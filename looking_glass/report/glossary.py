@@ -64,6 +64,9 @@ class _Marker(HTMLParser):
         while self._open and self._open.pop()[0] != tag:  # an end that may be left out
             pass
 
+    def handle_comment(self, data: str) -> None:
+        self.written.append(f"<!--{data}-->")
+
     def handle_entityref(self, name: str) -> None:
         self.written.append(f"&{name};")
 
