@@ -18,3 +18,11 @@ each(".stepper", (root) => playInversion(root, data.inversion));
 each(".surprisals", tellSurprisal);
 each(".copies", markCopies);
 each(".wide", letScroll);
+
+/** The page is there at once, its figures one after the other: those not yet in sight, later. */
+function load(images) {
+  if (!images.length) return;
+  images[0].loading = "eager";
+  setTimeout(() => load(images.slice(1)), 50);
+}
+load([...document.querySelectorAll("figure img")]);
