@@ -26,7 +26,7 @@ report: repro  ## run the pipeline and say where the report is
 	@echo "open reports/report.html"
 
 test: $(VENV)/dev.stamp lint  ## check style and types, then run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 12
 
 verify: $(VENV)/run.stamp  ## run the last commit anew and compare it with what is committed
 	$(BIN)/python -m stages.verify
