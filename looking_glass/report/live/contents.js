@@ -9,13 +9,13 @@ export function lastAbove(tops, line) {
   return found < 0 ? null : found;
 }
 
-/** @param {HTMLElement} nav */
+/** @param {any} nav the element */
 export function followContents(nav) {
   const details = nav.querySelector("details");
   const here = nav.querySelector(".here");
   const links = [...nav.querySelectorAll("a")];
   const headings = links.map((link) => document.getElementById(link.hash.slice(1)));
-  const narrow = window.matchMedia(NARROW);
+  const narrow = matchMedia(NARROW);
   const fold = () => { details.open = !narrow.matches; };
   let waiting = false;
 
@@ -46,8 +46,8 @@ export function followContents(nav) {
   nav.addEventListener("click", (event) => {
     if (narrow.matches && event.target.closest("a")) details.open = false;
   });
-  window.addEventListener("scroll", soon, { passive: true });
-  window.addEventListener("resize", soon);
+  addEventListener("scroll", soon, { passive: true });
+  addEventListener("resize", soon);
   fold();
   follow();
 }

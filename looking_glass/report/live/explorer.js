@@ -9,7 +9,7 @@ export function rowOf(maps, word, head) {
 }
 
 /**
- * @param {HTMLElement} root
+ * @param {any} root the element
  * @param {{words: string[], predicting: number[][][][], own: number[][][][], effect: (number|null)[][][]}} sentence
  *   patterns (L, nh, W, W), effects (L, W, W)
  */

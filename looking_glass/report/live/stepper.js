@@ -4,8 +4,14 @@ import { shown } from "./words.js";
 
 const PAUSE = 400; // milliseconds from one step to the next
 
+/** How far a reading is at one of its steps, in a sentence. */
+export function told({ steps, right, loss }, step) {
+  const n = right[step].reduce((a, b) => a + b, 0);
+  return `step ${steps[step]}: ${n} of ${right[step].length} tokens right, loss ${loss[step].toFixed(3)}`;
+}
+
 /**
- * @param {HTMLElement} root
+ * @param {any} root the element
  * @param {{steps: number[], said: string[][], right: number[][], loss: number[]}[]} readings
  */
 export function playInversion(root, readings) {
@@ -15,15 +21,14 @@ export function playInversion(root, readings) {
   let timer = null;
 
   function show() {
-    const { steps, said, right, loss } = readings[Number(reading.value)];
-    slider.max = String(steps.length - 1);
-    const step = Math.min(Number(slider.value), steps.length - 1);
+    const one = readings[Number(reading.value)];
+    const { said, right } = one;
+    slider.max = String(said.length - 1);
+    const step = Math.min(Number(slider.value), said.length - 1);
     root.querySelector(".line").replaceChildren(...said[step].map((text, i) => (right[step][i] === 1
       ? make("span", { class: "right", title: "right" }, shown(text))
       : make("span", { class: "wrong", title: "not yet" }, shown(text)))));
-    const n = right[step].reduce((a, b) => a + b, 0);
-    root.querySelector("output").textContent =
-      `step ${steps[step]}: ${n} of ${right[step].length} tokens right, loss ${loss[step].toFixed(3)}`;
+    root.querySelector("output").textContent = told(one, step);
   }
   function stop() {
     clearInterval(timer);

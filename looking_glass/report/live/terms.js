@@ -17,7 +17,7 @@ export function placeOf(word, box, view) {
   return { left, top: under + box.height > view.height ? Math.max(GAP, word.top - box.height - GAP) : under };
 }
 
-/** @param {HTMLElement} root in which words are marked, and told in a list at the end */
+/** @param {any} root the element in which words are marked, and told in a list at the end */
 export function tellTerms(root) {
   const tip = make("div", { class: "tip", role: "tooltip", hidden: true });
   let [shown, timer, tapped] = [null, null, false];
@@ -62,8 +62,8 @@ export function tellTerms(root) {
   tip.addEventListener("mouseenter", () => clearTimeout(timer));
   tip.addEventListener("mouseleave", hideSoon);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-  document.addEventListener("pointerdown", (event) => {
+  document.addEventListener("pointerdown", (/** @type {any} */ event) => {
     if (shown && !tip.contains(event.target) && !event.target.closest("a.term")) hide();
   });
-  window.addEventListener("scroll", () => { if (shown) follow(); }, { passive: true });
+  addEventListener("scroll", () => { if (shown) follow(); }, { passive: true });
 }
