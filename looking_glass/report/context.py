@@ -25,7 +25,7 @@ def in_short(
     metrics: dict[str, Any],
     settings: dict[str, Any],
     pair: tuple[Choice, Choice],
-) -> list[brief.Answer]:
+) -> list[brief.ShortAnswer]:
     """Return the six answers of the page in short; `pair` is the first sentence's choice."""
     first, last = pair
     agreed = {name: results.table(f"attention/{name}/agreement") for name in ("first", "last")}

@@ -18,7 +18,7 @@ LONGEST = 60  # characters of a sentence that is quoted in short
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ShortAnswer:
     """One part of the exercise in short: its number, what it means, and where all of it stands."""
 
     part: str  # the name of the part of the page
@@ -50,9 +50,9 @@ def _beaten(metrics: Metrics) -> str:
     return " and ".join(parts)
 
 
-def of_data(encoded: Metrics) -> Answer:
+def of_data(encoded: Metrics) -> ShortAnswer:
     """Return how much text there is, and what of the held-out part was never met."""
-    return Answer(
+    return ShortAnswer(
         part="data",
         title="The data",
         number=f"{encoded['tokens']:,}",
@@ -67,12 +67,12 @@ def of_data(encoded: Metrics) -> Answer:
     )
 
 
-def of_training(metrics: Metrics, steps: int) -> Answer:
+def of_training(metrics: Metrics, steps: int) -> ShortAnswer:
     """Return the loss, that of the best n-gram, and that of a guess among all tokens."""
     found, even = metrics["evaluate"], metrics["logprob"]["even_nats"]
     best, lowest = min(found["baseline_val_loss"].items(), key=lambda item: item[1])
     read = read_of(found.get("val_tokens_read"), metrics["encode"]["val_tokens"])
-    return Answer(
+    return ShortAnswer(
         part="training",
         title="Training",
         number=f"{found['val_loss']:.3f}",
@@ -89,7 +89,7 @@ def of_training(metrics: Metrics, steps: int) -> Answer:
 
 def of_inversion(
     found: Metrics, said: list[dict[str, Any]], readings: Readings, sentence: str
-) -> Answer:
+) -> ShortAnswer:
     """Return how often learned vectors made the model say the sentence, and what bounds the loss.
 
     `said` has of each reading its exact restarts, and how many there were.
@@ -106,7 +106,7 @@ def of_inversion(
         if prefixes
         else ""
     )
-    return Answer(
+    return ShortAnswer(
         part="inversion",
         title="Inverting the model",
         number=f"{row['exact']} of {row['restarts']}",
@@ -121,7 +121,7 @@ def of_inversion(
     )
 
 
-def of_last_block(choice: Choice, worth: pd.DataFrame) -> Answer:
+def of_last_block(choice: Choice, worth: pd.DataFrame) -> ShortAnswer:
     """Return what the last block looked at, what removing that costs, and what was worth most."""
     share, even = _looked(choice)
     row = choice.words.iloc[int(choice.words["predicting_row"].argmax())]
@@ -134,7 +134,7 @@ def of_last_block(choice: Choice, worth: pd.DataFrame) -> Answer:
         else "changes nothing"
     )
     rows = choice.number("query_rows")
-    return Answer(
+    return ShortAnswer(
         part="last",
         title="Attention, last block",
         number=percent(share),
@@ -150,7 +150,9 @@ def of_last_block(choice: Choice, worth: pd.DataFrame) -> Answer:
     )
 
 
-def of_first_block(first: Choice, last: Choice, agreed: dict[str, pd.DataFrame], n: int) -> Answer:
+def of_first_block(
+    first: Choice, last: Choice, agreed: dict[str, pd.DataFrame], n: int
+) -> ShortAnswer:
     """Return how the first block differs, and how far either one's attention can be trusted.
 
     `agreed` has, of each block, how attention ranks words beside their effects in `n` contexts.
@@ -161,7 +163,7 @@ def of_first_block(first: Choice, last: Choice, agreed: dict[str, pd.DataFrame],
         for one in (first, last)
     ]
     ranks = {name: _rank(table, "attention") for name, table in agreed.items()}
-    return Answer(
+    return ShortAnswer(
         part="first",
         title="Attention, first block",
         number=percent(share),
@@ -178,13 +180,13 @@ def of_first_block(first: Choice, last: Choice, agreed: dict[str, pd.DataFrame],
     )
 
 
-def of_sentence(found: Metrics, text: str) -> Answer:
+def of_sentence(found: Metrics, text: str) -> ShortAnswer:
     """Return the sampled sentence's log-probability, and where chance would put it."""
     alike = found["samples"]
     even = -found["even_nats"] * found["tokens"]
     quoted = cut(visible(text.strip()))
     said = f"Sampled: “{quoted}”." if quoted else "Sampled: white space alone."
-    return Answer(
+    return ShortAnswer(
         part="logprob",
         title="A sampled sentence",
         number=f"{found['nats']:.3f}",
