@@ -11,8 +11,8 @@ const data = JSON.parse(at("page-data").textContent);
 const each = (selector, begin) => document.querySelectorAll(selector).forEach((root) => begin(root));
 
 document.documentElement.classList.remove("no-script");
-followContents(document.querySelector("nav.contents"));
-tellTerms(document.querySelector("main"));
+each("nav.contents", followContents);
+each("main", tellTerms);
 each(".explorer", (root) => explore(root, data.sentences[Number(root.dataset.sentence)]));
 each(".stepper", (root) => playInversion(root, data.inversion));
 each(".surprisals", tellSurprisal);

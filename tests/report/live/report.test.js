@@ -54,3 +54,17 @@ test("what is told stands under its word, in sight", () => {
   assert.deepEqual(placeOf({ left: 350, top: 100, bottom: 120 }, box, view), { left: 84, top: 126 });
   assert.deepEqual(placeOf({ left: -9, top: 760, bottom: 780 }, box, view), { left: 6, top: 674 });
 });
+
+test("a page begins what it has, and no more", async () => {
+  const asked = [];
+  const root = { classList: new Set(["no-script"]) };
+  root.classList.remove = root.classList.delete;
+  globalThis.document = {
+    documentElement: root,
+    getElementById: () => ({ textContent: "{}" }),
+    querySelectorAll: (selector) => { asked.push(selector); return []; },
+  };
+  await import("../../../looking_glass/report/live/report.js");
+  assert.equal(root.classList.size, 0);
+  assert.deepEqual(asked.slice(0, 2), ["nav.contents", "main"]);
+});
