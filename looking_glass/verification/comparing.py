@@ -107,8 +107,8 @@ def _texts(a: str, b: str) -> Iterator[tuple[str, str, str]]:
     ones, others = ADDRESS.findall(a), ADDRESS.findall(b)
     for number, (one, other) in enumerate(zip(ones, others, strict=False), start=1):
         if one != other:
-            for place, *pair in in_page(one, other, _same_line):
-                yield f"picture {number}, {place}", *pair
+            for place, committed, found in in_page(one, other, _same_line):
+                yield f"picture {number}, {place}", committed, found
     lines, other_lines = (ADDRESS.sub("picture", text).splitlines() for text in (a, b))
     if len(lines) != len(other_lines):
         yield "lines", str(len(lines)), str(len(other_lines))

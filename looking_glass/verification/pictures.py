@@ -48,7 +48,8 @@ def in_page(a: str, b: str, same_text: Callable[[str, str], bool]) -> Pairs:
     if a.startswith(_PNG) and b.startswith(_PNG):
         yield from pictures(*(binascii.a2b_base64(one.removeprefix(_PNG)) for one in (a, b)))
     elif a.startswith(_SVG) and b.startswith(_SVG):
-        yield from drawings(*(unquote(one.removeprefix(_SVG)) for one in (a, b)), same_text)
+        one, other = (unquote(address.removeprefix(_SVG)) for address in (a, b))
+        yield from drawings(one, other, same_text)
     else:
         yield "kind", a.partition(",")[0], b.partition(",")[0]
 

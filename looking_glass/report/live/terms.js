@@ -49,7 +49,7 @@ export function tellTerms(root) {
 
   root.querySelectorAll("a.term").forEach((term) => {
     term.addEventListener("mouseenter", () => show(term));
-    term.addEventListener("mouseleave", hideSoon);
+    term.addEventListener("mouseleave", () => { if (shown === term) hideSoon(); });
     term.addEventListener("focus", () => show(term));
     term.addEventListener("blur", hide);
     term.addEventListener("pointerdown", (event) => { tapped = event.pointerType !== "mouse"; });
