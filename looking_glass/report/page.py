@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from looking_glass.pipeline.params import with_line_breaks
 from looking_glass.report.prose.phrases import percent, visible
 from looking_glass.report.readings import Readings
 
@@ -60,4 +61,5 @@ def render(context: dict[str, Any], readings: Readings) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(percent=percent, show=visible, reading=readings.label, digest=digest)
+    environment.filters["breaks"] = with_line_breaks
     return environment.get_template("report.html.jinja").render(context) + "\n"
