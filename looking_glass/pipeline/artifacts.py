@@ -67,6 +67,8 @@ def _named(path: Path, partial: Path) -> Iterator[None]:
     """Give an `OSError` about `partial` the path that its reader knows; a failed write has none."""
     try:
         yield
+    except BrokenPipeError:  # is about what the stage says, not about what it writes
+        raise
     except OSError as error:
         if error.filename is not None and not str(error.filename).startswith(str(partial)):
             raise

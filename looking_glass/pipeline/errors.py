@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ LONGEST = 1000  # characters of a line: what a user gave may be a book
 _CURES = (
     (FileNotFoundError, "run dvc repro, which makes what is missing"),
     (PermissionError, "give this user the right to it"),
+    (BrokenPipeError, "whoever read what this stage says is gone, run it again"),
     (OSError, "free space there or lift the limit, and run the stage again"),
 )
 # PyTorch has an error of its own for a GPU's memory, and none for the processor's.
@@ -56,6 +58,10 @@ def run_stage(main: Callable[[], None]) -> None:
             main()
     except InputError as error:
         _end(str(error))
+    except BrokenPipeError as error:
+        # What is left to say would fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _end(_refused(error))
     except OSError as error:
         _end(_refused(error))
     except (MemoryError, RuntimeError) as error:

@@ -56,17 +56,20 @@ def stoppable() -> Iterator[None]:
         raise StoppedError(whys[signal.Signals(number)], number)
 
     def end_with(starters: list[psutil.Process]) -> None:
-        while (gone := next((one for one in starters if not _runs(one)), None)) is None:
+        while (gone := _gone(starters)) is None:
             if ended.wait(_EVERY):
                 return
-        whys[signal.SIGTERM] = f"what started this stage (process {gone.pid}) is gone"
+        whys[signal.SIGTERM] = _orphaned(gone)
         os.kill(os.getpid(), signal.SIGTERM)
         if not ended.wait(_GRACE):
             os._exit(128 + signal.SIGTERM)
 
+    starters = starters_of(psutil.Process())
+    if gone := _gone(starters):
+        raise StoppedError(_orphaned(gone), signal.SIGTERM)
     for number in heard:
         signal.signal(number, stop)
-    if starters := starters_of(psutil.Process()):
+    if starters:
         threading.Thread(target=end_with, args=(starters,), daemon=True).start()
     try:
         yield
@@ -93,6 +96,14 @@ def starters_of(process: psutil.Process) -> list[psutil.Process]:
         if not any(given.get(mark) == value for mark, value in own.items()):
             break
     return starters
+
+
+def _gone(starters: list[psutil.Process]) -> psutil.Process | None:
+    return next((one for one in starters if not _runs(one)), None)
+
+
+def _orphaned(gone: psutil.Process) -> str:
+    return f"what started this stage (process {gone.pid}) is gone"
 
 
 def _runs(starter: psutil.Process) -> bool:

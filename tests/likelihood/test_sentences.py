@@ -89,6 +89,15 @@ def test_shuffling_keeps_the_words(tokenizer: Reader) -> None:
     assert mixed(tokenizer, text, 1) == found != mixed(tokenizer, text, 2)
 
 
+def test_a_space_is_put_between_words_that_had_one_whatever_their_script(
+    tokenizer: Reader,
+) -> None:
+    text = "我来了 你去吗 好"  # three words, where spaces say what a word is
+    found = mixed(tokenizer, text)
+    assert found != text
+    assert sorted(found.split(" ")) == sorted(text.split(" "))
+
+
 def test_words_without_spaces_are_shuffled_without(tables: tuple[Path, Path]) -> None:
     chinese = Reader(*tables, TextParams(language="zh", words="segments"))
     text = "我来了，你去吗？"

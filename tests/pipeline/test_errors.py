@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -84,6 +85,39 @@ def test_a_terminal_with_a_smaller_alphabet_stops_no_stage() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "5 ? 4 nats"), done.stderr
+
+
+def test_a_reader_who_leaves_ends_the_stage_in_one_line(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from looking_glass.pipeline.artifacts import whole_file\n"
+        "from looking_glass.pipeline.errors import run_stage\n"
+        "def main():\n"
+        "    with whole_file(Path('out.txt')):\n"
+        "        sys.stdin.readline()\n"
+        "        print('half', flush=True)\n"
+        "run_stage(main)"
+    )
+    stage = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert stage.stdin is not None
+    assert stage.stdout is not None
+    assert stage.stderr is not None
+    stage.stdout.close()
+    stage.stdin.write("go on\n")
+    stage.stdin.close()
+    said = stage.stderr.read()
+    stage.stderr.close()
+    assert said == ("error: Broken pipe: whoever read what this stage says is gone, run it again\n")
+    assert stage.wait() == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -197,9 +197,15 @@ def test_nothing_runs_twice_and_edits_run_just_what_they_touch(project: Path) ->
     assert repro(project) == [], "what has run before comes from DVC's run cache"
 
 
-def test_forced_again_every_byte_is_the_same(project: Path) -> None:
+def test_forced_again_in_other_surroundings_every_byte_is_the_same(project: Path) -> None:
     before = (project / "dvc.lock").read_bytes()
-    assert repro(project, "-f") == EVERY_STAGE
+    other = {
+        "TZ": "Pacific/Kiritimati",
+        "LC_ALL": "C",
+        "PYTHONHASHSEED": "4242",
+        "OMP_WAIT_POLICY": "ACTIVE",
+    }
+    assert repro(project, "-f", **other) == EVERY_STAGE
     assert (project / "dvc.lock").read_bytes() == before
 
 

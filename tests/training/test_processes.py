@@ -71,7 +71,7 @@ def launch(root: Path, *launcher: str) -> subprocess.CompletedProcess[str]:
 
 def test_two_processes_learn_what_one_does_and_only_one_speaks(root: Path) -> None:
     curves = []
-    for launcher, accumulate in ((), 1), (TORCHRUN, 1), (TORCHRUN, 2):
+    for launcher, accumulate in ((), 1), (TORCHRUN, 2):
         change(root, accumulate=accumulate)
         done = launch(root, *launcher)
         assert done.returncode == 0, done.stderr
@@ -80,10 +80,9 @@ def test_two_processes_learn_what_one_does_and_only_one_speaks(root: Path) -> No
         curves.append(read_csv(root / MADE[2]).to_numpy())
         assert json.loads((root / MADE[1]).read_text())["kept_step"] == 12
         assert not list((root / ".scratch").iterdir())
-    alone, two, accumulated = curves
+    alone, two = curves
     assert alone[0, 1] - alone[-1, 1] > 0.5, "something was learned"
     np.testing.assert_allclose(two, alone, atol=1e-4)
-    np.testing.assert_allclose(accumulated, alone, atol=1e-4)
 
 
 def test_two_processes_that_were_killed_go_on_to_the_same_bytes(root: Path) -> None:
