@@ -58,7 +58,8 @@ def ids(encoder: Tokenizer) -> Tensor:
 @pytest.fixture(scope="session")
 def logits(ours: GPT, ids: Tensor) -> Tensor:
     """What our own model says of the sentence, (1, T, V)."""
-    return ours(ids)
+    logits: Tensor = ours(ids)
+    return logits
 
 
 @pytest.fixture
