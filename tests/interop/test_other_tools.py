@@ -33,7 +33,8 @@ Costs = Callable[[str, float], None]
 def log_probs(model: GPT, tokens: list[int]) -> Tensor:
     """Return the log-probability of each of N tokens but the first, (N - 1,)."""
     ids = torch.tensor([tokens])
-    return model(ids[:, :-1])[0].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+    logits: Tensor = model(ids[:, :-1])[0]  # (N - 1, V)
+    return logits.log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
 
 
 def patterns_of(model: GPT, ids: Tensor) -> Tensor:
