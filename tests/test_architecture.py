@@ -31,6 +31,7 @@ BELOW: dict[str, set[str]] = {
     "attention": {"pipeline", "text", "gpt"},
     "likelihood": {"pipeline", "text", "gpt"},
     "yardstick": {"pipeline", "text", "gpt", "attention"},
+    "scoring": {"pipeline", "text", "gpt", "likelihood"},
     "report": {"pipeline"},
     "verification": {"pipeline"},
 }

@@ -64,7 +64,7 @@ def sample_and_score(
     model: GPT, tokenizer: Reader, corpus: Corpus, params: LogprobParams, compute: ComputeParams
 ) -> Likelihoods:
     """Sample sentences; score the first, those it is compared with, and the held-out text."""
-    begins_word = word_starters(tokenizer.token_bytes())
+    begins_word = word_starters(tokenizer.token_bytes(), tokenizer.end_of_text)
     prompt = prompt_tokens(tokenizer, params, model.config.block_size)
     yours = users_sentences(tokenizer, params)
 

@@ -23,6 +23,7 @@ SECTIONS = (
     "encode",
     "model",
     "train",
+    "evaluate",
     "invert",
     "attention",
     "logprob",

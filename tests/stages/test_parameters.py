@@ -16,6 +16,7 @@ import yaml
 
 from looking_glass.attention.params import AttentionParams
 from looking_glass.gpt.config import ModelParams
+from looking_glass.gpt.evaluation import EvaluateParams
 from looking_glass.inversion.params import InvertParams
 from looking_glass.likelihood.params import LogprobParams
 from looking_glass.pipeline.compute import ComputeParams
@@ -36,6 +37,7 @@ CLASSES: dict[str, type[Section]] = {
     "encode": EncodeParams,
     "model": ModelParams,
     "train": TrainParams,
+    "evaluate": EvaluateParams,
     "invert": InvertParams,
     "attention": AttentionParams,
     "logprob": LogprobParams,

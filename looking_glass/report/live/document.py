@@ -78,6 +78,18 @@ def make_page(
     return rendered + "\n", packed
 
 
+def make_apology(reason: str, colors: Colors) -> str:
+    """Return the page that stands in the place of one with the model, and says why that is none."""
+    style = _style(colors)
+    page = _environment().get_template("apology.html.jinja")
+    told = page.render(
+        policy=policy_of("", style),
+        style=Markup(style),  # noqa: S704 - our own, but for three colours that params check
+        reason=reason,
+    )
+    return told + "\n"
+
+
 def precision_of(packed: Packed) -> str:
     """Return in words how precisely the page holds the weights."""
     exact = f"whole numbers up to {packed.fine:,} with a scale for each row"

@@ -34,7 +34,7 @@ def explain_loss(metrics: Metrics) -> str:
     return (
         f"With {metrics['val_loss']:.3f} nats per token on the held-out text "
         f"({metrics['val_bits_per_byte']:.3f} bits per byte) it {_beaten(metrics)}; on the text "
-        f"it learned from, its loss is {metrics['train_loss']:.3f}."
+        f"for training its loss is {metrics['train_loss']:.3f}."
     )
 
 
@@ -72,14 +72,15 @@ def of_training(metrics: Metrics, steps: int) -> ShortAnswer:
     found, even = metrics["evaluate"], metrics["logprob"]["even_nats"]
     best, lowest = min(found["baseline_val_loss"].items(), key=lambda item: item[1])
     read = read_of(found.get("val_tokens_read"), metrics["encode"]["val_tokens"])
+    begun = f"After {count(steps, 'step')}" if steps else "As it was given, without a step here,"
     return ShortAnswer(
         part="training",
         title="Training",
         number=f"{found['val_loss']:.3f}",
         unit="nats per token, held-out text",
         text=(
-            f"After {count(steps, 'step')} a token of the held-out text{read} costs "
-            f"{found['val_loss']:.3f} nats, one of the text that it learned from "
+            f"{begun} a token of the held-out text{read} costs "
+            f"{found['val_loss']:.3f} nats, one of the text for training "
             f"{found['train_loss']:.3f}. It {_beaten(found)}: the best of these, the {best}, has "
             f"{lowest:.3f}; a guess among all tokens alike costs {even:.3f}."
         ),
