@@ -39,8 +39,10 @@ def main() -> None:
     ]
     with process_group(prepare(compute)) as (processes, device):
         token_bytes = Tokenizer(VOCAB, MERGES).token_bytes()
+        identity = fingerprint((compute, shape, params), files, processes.size)
+        processes.require_same(identity)
         run = begin(shape, params, corpus, token_bytes, processes, device)
-        scratch = Scratch(SCRATCH, fingerprint((compute, shape, params), files, processes.size))
+        scratch = Scratch(SCRATCH, identity)
         if state := processes.share(scratch.load(run.state()) if processes.first else None):
             run.load(state)
         history = train_in_sight(run, scratch)
