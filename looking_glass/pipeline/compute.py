@@ -93,7 +93,7 @@ def side_by_side(
 
 
 def float64_device(device: torch.device) -> torch.device:
-    """Return where to compute in float64 what is on `device`: there, or where it has none the CPU."""
+    """Return where to compute in float64 what is on `device`: there, or on the CPU."""
     return torch.device("cpu") if device.type in WITHOUT_FLOAT64 else device
 
 

@@ -114,8 +114,10 @@ def device_without_float64() -> Iterator[torch.device]:
     try:
         # What PyTorch knows of real devices by their names.
         with (
-            mock.patch.object(torch, "is_autocast_enabled", lambda _kind: False),
-            mock.patch.object(optimizers, "_get_fused_kernels_supported_devices", lambda: ["lazy"]),
+            mock.patch.object(torch, "is_autocast_enabled", return_value=False),
+            mock.patch.object(
+                optimizers, "_get_fused_kernels_supported_devices", return_value=[DEVICE.type]
+            ),
             _Device(),
         ):
             yield DEVICE

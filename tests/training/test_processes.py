@@ -75,19 +75,15 @@ class Nodes:
 
     def __init__(self, root: Path, other: Path) -> None:
         """Let the one in `root` be the first, and a copy of it in `other` the second."""
-        self.other = shutil.copytree(root, other, symlinks=True)
-        self.before = files_of(other)
+        shutil.copytree(root, other, symlinks=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.launchers = [
-            (*TORCHRUN[:2], "--nnodes=2", f"--node-rank={rank}", "--nproc_per_node=1")
-            + ("--master-addr=127.0.0.1", f"--master-port={port}")
-            for rank in (0, 1)
-        ]
+        meeting = ("--nnodes=2", "--master-addr=127.0.0.1", f"--master-port={port}")
+        own = ("--nproc_per_node=1", "-m", "stages.train")
         self.first, self.second = (
             subprocess.Popen(
-                [sys.executable, *launcher, "-m", "stages.train"],
+                [sys.executable, *TORCHRUN[:2], *meeting, f"--node-rank={rank}", *own],
                 cwd=folder,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 stdout=subprocess.PIPE,
@@ -95,17 +91,8 @@ class Nodes:
                 text=True,
                 start_new_session=True,  # torchrun and all that it starts can be killed together
             )
-            for launcher, folder in zip(self.launchers, (root, other), strict=True)
+            for rank, folder in enumerate((root, other))
         )
-
-    def finish(self) -> tuple[str, str, str]:
-        """Return what the first says and complains of, and what the second says; both end well."""
-        said, complained = self.first.communicate(timeout=120)
-        assert self.first.returncode == 0, complained
-        also, other = self.second.communicate(timeout=120)
-        assert self.second.returncode == 0, other
-        assert files_of(self.other) == self.before
-        return said, complained, also
 
 
 def files_of(root: Path) -> dict[str, bytes]:
@@ -122,8 +109,13 @@ def test_two_machines_learn_what_one_process_does_and_only_one_speaks_and_writes
     change(root, accumulate=2)
     for name in ("data/model", "data/tables"):
         shutil.rmtree(root / name)
-    nodes = Nodes(root, tmp_path_factory.mktemp("nodes") / "second")
-    said, _, also = nodes.finish()
+    second = tmp_path_factory.mktemp("nodes") / "second"
+    before, nodes = files_of(root), Nodes(root, second)
+    said, complained = nodes.first.communicate(timeout=120)
+    assert nodes.first.returncode == 0, complained
+    also, complained = nodes.second.communicate(timeout=120)
+    assert nodes.second.returncode == 0, complained
+    assert files_of(second) == before
     assert said.count("training ") == 1
     assert said.count("step ") == 3
     assert also == ""
