@@ -56,10 +56,10 @@ def main() -> None:
             f"{len(table)} runs in {minutes:.1f} minutes, {table['model'].nunique()} different "
             f"models, loss {table['val_loss'].min():.4f} to {table['val_loss'].max():.4f}"
         )
-        wanted = table.set_index("seed")
+        wanted = {int(row["seed"]): row for _, row in table.iterrows()}
         for seed in range(1, arguments.again + 1):
-            compare(f"seed {seed}, by the stage alone", by_hand(root, seed), wanted.loc[seed])
-        compare("seed 1, by examples/run_seed.sh", on_a_node(root, 1), wanted.loc[1])
+            compare(f"seed {seed}, by the stage alone", by_hand(root, seed), wanted[seed])
+        compare("seed 1, by examples/run_seed.sh", on_a_node(root, 1), wanted[1])
 
 
 def do(root: Path, *words: str) -> str:

@@ -31,7 +31,7 @@ class Elsewhere(Tensor):
     @staticmethod
     def __new__(cls, here: Tensor) -> Elsewhere:
         """Return what stands for `here`."""
-        made: Elsewhere = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: Elsewhere = torch.Tensor._make_wrapper_subclass(
             cls,
             here.shape,
             strides=here.stride(),
@@ -43,7 +43,7 @@ class Elsewhere(Tensor):
         return made
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Compute as the device does."""
@@ -65,10 +65,18 @@ class Elsewhere(Tensor):
         """Return a parameter of the same values."""
         return torch.nn.Parameter(Elsewhere(self.here.clone()), self.requires_grad)
 
-    __float__ = __int__ = __bool__ = __index__ = lambda self: self.here.item()
+    def __float__(self) -> float:
+        """Return the number."""
+        return float(self.here)
+
+    def __bool__(self) -> bool:
+        """Return whether it is true."""
+        return bool(self.here)
+
+    __int__ = __index__ = item
 
 
-class _Device(TorchDispatchMode):
+class _Device(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
@@ -118,7 +126,7 @@ def device_without_float64() -> Iterator[torch.device]:
             mock.patch.object(
                 optimizers, "_get_fused_kernels_supported_devices", return_value=[DEVICE.type]
             ),
-            _Device(),
+            _Device(),  # type: ignore[no-untyped-call]
         ):
             yield DEVICE
     finally:

@@ -197,7 +197,7 @@ def test_machines_that_differ_are_told_apart(monkeypatch: pytest.MonkeyPatch) ->
     def gather(found: list[str], own: str) -> None:
         found[:] = ["this text", own, "this text"]
 
-    monkeypatch.setattr(processes.dist, "all_gather_object", gather)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
     Processes(rank=1, size=3).require_same("this text")
     ALONE.require_same("whatever")
     with pytest.raises(InputError, match="as process 0, got others in 1 of 0 to 2: git pull"):
