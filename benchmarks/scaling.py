@@ -46,7 +46,7 @@ SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)  # of the training text; the whole is amo
 STEPS, BATCH, EVERY = 200, 16, 40
 # Two-sided 95 % points of Student's t by degrees of freedom.
 STUDENT = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447}
-AXES = {"N": "parameters without embeddings", "D": "tokens of training text"}
+AXES = {"N": "parameters without embeddings, thousands", "D": "tokens of text, thousands"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +186,8 @@ def draw(runs: pd.DataFrame, means: dict[str, pd.DataFrame], laws: dict[str, Law
         axes.plot(x, predicted, ":", color="#8a8a8a", label="Hoffmann et al. 2022")
         axes.set(xscale="log", yscale="log", xlabel=label)
         axes.set_yticks([4, 5, 6, 8, 12, 20, 40], ["4", "5", "6", "8", "12", "20", "40"])
+        sizes = table[axis].tolist()
+        axes.set_xticks(sizes, [f"{size / 1000:,.0f}" for size in sizes])
         axes.minorticks_off()
         axes.legend(fontsize=8)
     figure.axes[0].set_ylabel("held-out loss, nats a token")

@@ -42,7 +42,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=32)
     parser.add_argument("--again", type=int, default=4, help="seeds, the first ones")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
+    # A worker of the queue may outlive a run that failed, and go on writing.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         root = Path(directory) / "project"
         lay_out(root, (TABLES[0].resolve(), TABLES[1].resolve()))
         edit(root, train__steps=20, train__evaluate_every=10)
@@ -87,10 +88,14 @@ def queue(root: Path, seeds: int) -> None:
     do(root, "dvc", "exp", "run", "--queue", "-S", f"train.seed=range(1,{seeds + 1})", "train")
     do(root, "dvc", "queue", "start", "-j", str(PARALLEL))
     until = time.monotonic() + PATIENCE
-    while (status := do(root, "dvc", "queue", "status")).count("Success") < seeds:
+    status = ""
+    while status.count("Success") < seeds:
         if "Failed" in status or time.monotonic() > until:
+            do(root, "dvc", "queue", "stop", "--kill")
             raise InputError(f"all runs must succeed, got: {status}")
         time.sleep(5)
+        # A worker holds DVC's lock now and then: that is no answer, and the next one may be.
+        status = command(root, "dvc", "queue", "status").stdout
 
 
 def collect(root: Path) -> pd.DataFrame:
