@@ -9,11 +9,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Nothing here may ask a model hub for anything.
 export HF_HUB_OFFLINE := 1
+# Deno, which lints JavaScript, keeps what it keeps in here, and asks nobody for a newer one.
+export DENO_DIR := $(CURDIR)/$(VENV)/deno
+export DENO_NO_UPDATE_CHECK := 1
 
 SOURCES := looking_glass stages tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help repro report test verify lint format lock audit clean
+.PHONY: help repro report test verify lint format kernel lock audit clean
 
 help:  ## list the targets
 	@awk -F':.*##' '/^[a-z-]+:.*##/ {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,10 +38,15 @@ lint: $(VENV)/dev.stamp  ## style and types alone
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
+	$(BIN)/deno lint --quiet looking_glass tests
+	$(BIN)/deno check --quiet looking_glass/report/live/*.js
 
 format: $(VENV)/dev.stamp  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+kernel: $(VENV)/dev.stamp  ## assemble the WebAssembly of the live page anew
+	$(BIN)/python -m tests.helpers.kernel
 
 # torch is locked in a file of its own, without hashes, and so are the accelerator libraries that
 # some of its builds bring: docs/dependencies.md says why.

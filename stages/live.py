@@ -1,4 +1,8 @@
-"""Write the trained model into one page that runs it: any GPT-2 directory may be given instead."""
+"""Write the trained model into one page that runs it.
+
+`python -m stages.live DIRECTORY` does so with any GPT-2 as `save_pretrained` writes it, and puts
+the page beside its weights: the pipeline's own page stays what it is.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,7 @@ MODEL, TOKENS, PAGE = Path("data/model"), Path("data/tokens"), Path("reports/loo
 def main() -> None:
     """Write `looking-glass.html`."""
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL
+    path = PAGE if directory == MODEL else directory / PAGE.name
     colors = load_section(ReportParams, "report").colors
     text = load_section(TextParams, "text")
     prompt = load_section(AttentionParams, "attention").prompts[0]
@@ -44,9 +49,9 @@ def main() -> None:
     merges = read_merges(directory / VOCAB_FILE, directory / MERGES_FILE)
     texts = {"prompt": prompt, "scored": prompt, "words": text.words, "language": text.language}
     page, packed = make_page(weights, dataclasses.asdict(config), merges, met, texts, colors)
-    write_text(PAGE, page)
+    write_text(path, page)
     print(
-        f"{PAGE}: {len(page.encode()):,} bytes; levels: {packed.fine}, and {packed.coarse} in all "
+        f"{path}: {len(page.encode()):,} bytes; levels: {packed.fine}, and {packed.coarse} in all "
         f"but {packed.rows_fine:,} rows of the embedding"
     )
 

@@ -25,7 +25,7 @@ def read_merges(vocab: Path, merges: Path) -> list[tuple[int, int]]:
     """Return the tokens that each merge joins: merge number i makes token 256 + i.
 
     Raises `InputError` unless the ids of `vocab` (vocab.json) are in the order of `merges`
-    (merges.txt), as GPT-2's are.
+    (merges.txt), as GPT-2's are, and followed by one token at most: the end of a text.
     """
     try:
         ids = json.loads(vocab.read_bytes().decode("utf-8"))
@@ -40,7 +40,8 @@ def read_merges(vocab: Path, merges: Path) -> list[tuple[int, int]]:
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _no_tables(vocab, merges) from None
-    if single + made != list(range(N_BYTES + len(pairs))):
+    in_order = single + made == list(range(N_BYTES + len(pairs)))
+    if not in_order or len(ids) > N_BYTES + len(pairs) + 1:
         raise _no_tables(vocab, merges)
     return found
 
@@ -48,5 +49,5 @@ def read_merges(vocab: Path, merges: Path) -> list[tuple[int, int]]:
 def _no_tables(vocab: Path, merges: Path) -> InputError:
     return InputError(
         f"{vocab} and {merges}: GPT-2's encoder.json and vocab.bpe are required, ids in the order "
-        "of the merges, these two are others: save the model with its own tables"
+        "of the merges and one token more, these two are others: save the model with its own tables"
     )

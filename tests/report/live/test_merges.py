@@ -29,5 +29,9 @@ def test_tables_in_another_order_are_refused(tables: tuple[Path, Path], tmp_path
     for vocab in (tmp_path / "vocab.json", tables[1]):
         with pytest.raises(InputError, match=r"GPT-2's encoder.json and vocab.bpe are required"):
             read_merges(vocab, tables[1])
+    ids = json.loads(tables[0].read_text())
+    (tmp_path / "more.json").write_text(json.dumps({**ids, "<|pad|>": len(ids)}))
+    with pytest.raises(InputError, match=r"one token more, these two are others"):
+        read_merges(tmp_path / "more.json", tables[1])
     with pytest.raises(InputError, match=r"none\.json: GPT-2's tables are required"):
         read_merges(tmp_path / "none.json", tables[1])
