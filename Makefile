@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# What is not run with the project, and must not share its packages: its own environment.
+# What is not run with the project, and must not share its packages: environments of their own.
 TOOLS  := $(VENV)/tools
+INTEROP := $(VENV)/interop
 # DVC runs the stages with the `python` on PATH: it must be the one that has torch.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -16,7 +17,7 @@ export DENO_NO_UPDATE_CHECK := 1
 SOURCES := looking_glass stages tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help repro report test verify lint format kernel lock audit clean
+.PHONY: help repro report test interop verify lint format kernel lock audit clean
 
 help:  ## list the targets
 	@awk -F':.*##' '/^[a-z-]+:.*##/ {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ report: repro  ## run the pipeline and say where the report is
 
 test: $(VENV)/dev.stamp lint  ## check style and types, then run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 12
+
+interop: $(INTEROP)/interop.stamp  ## open the model with other tools, and share a cache
+	$(INTEROP)/bin/python -m pytest tests/interop
 
 verify: $(VENV)/run.stamp  ## run the last commit anew and compare it with what is committed
 	$(BIN)/python -m stages.verify
@@ -61,11 +65,12 @@ lock: $(TOOLS)/tools.stamp  ## compile the lock files; newer versions: make lock
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(COMPILE) --group build --constraint requirements.txt --output-file requirements-build.txt
+	$(COMPILE) pyproject.toml --group interop --constraint requirements-dev.txt --output-file requirements-interop.txt
 	$(COMPILE) --group tools --output-file requirements-tools.txt
 
 audit: $(VENV)/dev.stamp $(TOOLS)/tools.stamp  ## known faults and the licences of all dependencies
 	$(TOOLS)/bin/pip-licenses --with-system --python $(BIN)/python --from mixed --format markdown
-	$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps $(foreach name,-dev -torch -build -tools,--requirement requirements$(name).txt)
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps $(foreach name,-dev -torch -build -tools -interop,--requirement requirements$(name).txt)
 
 clean:  ## remove the environment and what tests leave behind
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -84,6 +89,14 @@ $(VENV)/run.stamp: $(BIN)/python requirements.txt requirements-build.txt require
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	$(INSTALL) --requirement requirements-dev.txt
+	@touch $@
+
+# Some of these ask for versions that others refuse, and run without them: no package brings another.
+$(INTEROP)/interop.stamp: $(BIN)/python requirements-interop.txt requirements-build.txt requirements-torch.txt
+	$(BIN)/python -m venv $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --require-hashes --requirement requirements-build.txt
+	$(INTEROP)/bin/python -m pip install --require-hashes --no-build-isolation --no-deps --requirement requirements-interop.txt
+	$(INTEROP)/bin/python -m pip install --requirement requirements-torch.txt
 	@touch $@
 
 $(TOOLS)/tools.stamp: $(BIN)/python requirements-tools.txt

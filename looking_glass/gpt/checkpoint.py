@@ -14,6 +14,11 @@ from torch import Tensor, nn
 
 from looking_glass.gpt.checkpoint_config import CONFIG_FILE, read_config
 from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.huggingface import (
+    GENERATION_FILE,
+    write_generation_config,
+    write_tokenizer,
+)
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.artifacts import read_json, write_json, write_tensors
 from looking_glass.pipeline.errors import InputError, shorten
@@ -51,7 +56,7 @@ def save_checkpoint(
     """Write a directory that `transformers.GPT2LMHeadModel.from_pretrained` opens as it is.
 
     `state` bears GPT-2's names, with matrices as nn.Linear keeps them. The tokenizer's tables,
-    when given, are copied beside the weights.
+    when given, are copied beside the weights, and written once more as `tokenizer.json`.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {
@@ -61,9 +66,11 @@ def save_checkpoint(
     }
     write_tensors(directory / WEIGHTS_FILE, tensors)
     write_json(directory / CONFIG_FILE, _huggingface_config(config))
+    write_generation_config(directory / GENERATION_FILE, config)
     if vocab is not None and merges is not None:
         shutil.copyfile(vocab, directory / VOCAB_FILE)
         shutil.copyfile(merges, directory / MERGES_FILE)
+        write_tokenizer(directory, vocab, merges, config.block_size)
 
 
 def _huggingface_config(config: GPTConfig) -> dict[str, Any]:
@@ -84,6 +91,8 @@ def _huggingface_config(config: GPTConfig) -> dict[str, Any]:
         "resid_pdrop": config.dropout,
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
+        "pad_token_id": end_of_text,
+        "dtype": "float32",
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from looking_glass.pipeline.params import with_line_breaks
 from looking_glass.report import glossary
 from looking_glass.report.contents import Contents
 from looking_glass.report.live.scripts import join_modules
@@ -60,7 +61,12 @@ def render(context: dict[str, Any], readings: Readings) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, show=visible, reading=readings.label, digest=digest, terms=glossary.mark
+        percent=percent,
+        show=visible,
+        breaks=with_line_breaks,
+        reading=readings.label,
+        digest=digest,
+        terms=glossary.mark,
     )
     page = environment.get_template("report.html.jinja")
     script = Markup(join_modules("report", MODULES))  # noqa: S704 - our own

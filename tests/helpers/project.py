@@ -35,6 +35,7 @@ EVERY_STAGE = [
     "yardstick",
     "logprob",
     "live",
+    "export",
     "report",
 ]
 # Told to write down each file of the pipeline's that Python opens, by stage.
@@ -105,7 +106,7 @@ def lay_out(root: Path, tables: tuple[Path, Path]) -> None:
     root.mkdir()
     for name in ("looking_glass", "stages"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
+    for name in ("dvc.yaml", "params.yaml", ".dvcignore", "CITATION.cff"):
         shutil.copy(ROOT / name, root / name)
     (root / "benchmarks").mkdir()
     shutil.copy(ROOT / "benchmarks/held_out.csv", root / "benchmarks/held_out.csv")

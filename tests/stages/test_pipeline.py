@@ -134,7 +134,7 @@ EDITS = {
         stage for stage in EVERY_STAGE if stage not in ("download", "train")
     ],
     "looking_glass/text/overlap.py": [
-        stage for stage in EVERY_STAGE if stage not in ("download", "train", "report")
+        stage for stage in EVERY_STAGE if stage not in ("download", "train", "export", "report")
     ],
     "looking_glass/gpt/generation.py": [
         *("evaluate", "invert", "choose", "attention@first", "attention@last"),
@@ -153,6 +153,7 @@ EDITS = {
     "looking_glass/report/methods.py": ["report"],
     "looking_glass/report/templates/report.css": ["report"],
     "looking_glass/report/live/live.css": ["live", "report"],
+    "looking_glass/report/card/card.md.jinja": ["export", "report"],
     "stages/choose.py": ["choose"],
 }
 
