@@ -1,6 +1,7 @@
 """How long a text the model writes by itself, exactly, after k learned vectors.
 
     python -m benchmarks.capacity data/model                    go on with benchmarks/capacity.csv
+    python -m benchmarks.capacity data/model --one-pass         the same of two vectors, in one pass
     python -m benchmarks.capacity data/model --check            by Hugging Face's GPT-2, greedily
     python -m benchmarks.capacity data/model --draw             docs/capacity.svg
 
@@ -25,7 +26,7 @@ from torch import Tensor
 from looking_glass.gpt.checkpoint import load_checkpoint
 from looking_glass.gpt.generation import generate_greedy
 from looking_glass.gpt.model import GPT
-from looking_glass.inversion.growing import grow
+from looking_glass.inversion.growing import after_prefix, grow, in_one_pass, limit
 from looking_glass.inversion.judging import judge
 from looking_glass.inversion.optimiser import initial_vectors
 from looking_glass.inversion.params import InvertParams
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=2, help="texts of each kind")
     parser.add_argument("--restarts", type=int, default=4)
     parser.add_argument("--patience", type=int, default=24, help="steps for the same length")
+    parser.add_argument("--one-pass", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--draw", action="store_true")
     arguments = parser.parse_args()
@@ -94,8 +96,10 @@ def measure(directory: Path, arguments: argparse.Namespace) -> None:
     for number in range(arguments.passages):
         texts = texts_of(tokenizer, number + 1, model.config.block_size)
         for (kind, text_number), text in texts.items():
-            for k in arguments.vectors:
-                key = {"model": directory.name, "kind": kind, "text": text_number, "vectors": k}
+            for k in (2,) if arguments.one_pass else arguments.vectors:
+                reading = "one pass" if arguments.one_pass else "prefix"
+                key = {"model": directory.name, "reading": reading, "kind": kind}
+                key |= {"text": text_number, "vectors": k}
                 if text_number != number or (len(table) and has(table, key)):
                     continue
                 row = key | grown(model, text, k, arguments, name_of(key))
@@ -124,36 +128,39 @@ def grown(
     start = initial_vectors(
         model, arguments.restarts, k, noise=params.init_noise, generator=generator
     )
+    states = in_one_pass if arguments.one_pass else after_prefix
     began = time.process_time()
-    found = grow(model, text, start, patience=arguments.patience)
+    found = grow(model, text, start, patience=arguments.patience, states=states)
     seconds = time.process_time() - began
     best = int(found.lengths.argmax())
-    n, limit = int(found.lengths[best]), min(len(text), model.config.block_size + 1 - k)
-    vectors = found.vectors[best : best + 1]
-    KEPT.mkdir(parents=True, exist_ok=True)
-    saved = {"vectors": vectors.numpy(), "tokens": text[:n].numpy()}
-    write_tensors(KEPT / f"{name}.safetensors", saved)
-    whole = judge(model, text[:limit], vectors, parallel=False)
-    free = whole.correct[0]
-    if n and not bool(free[:n].all()):
-        raise RuntimeError(f"{name}: {n} tokens were said to be exact, and are not")
-    gained = 0.0
-    if n > 1:
-        alone = judge(model, text[1:n], model.embed(text[:1])[None], parallel=False)
-        gained = float(whole.log_probs[0, 1:n].sum() - alone.log_probs.sum())
-    return {
-        "limit": limit,
+    n, vectors = int(found.lengths[best]), found.vectors[best : best + 1]
+    row = {
+        "limit": min(len(text), limit(model, k, states)),
         "longest": n,
         "median": float(found.lengths.double().median()),
         "restarts": arguments.restarts,
         "restarts_at_longest": int((found.lengths == n).sum()),
-        "smallest_gap": float(found.gaps[best]) if n else float("nan"),
-        "nats_gained": gained,
-        "forced_share": float((whole.ranks[0] == 1).float().mean()),
-        "free_share": float(free.float().mean()),
+        "smallest_gap": float(found.gaps[best]),
         "steps": found.steps,
         "seconds": round(seconds, 1),
     }
+    if arguments.one_pass:
+        said = model.lm_head(in_one_pass(model, text[:n], vectors))[0].argmax(dim=-1)
+    else:
+        whole = judge(model, text[: row["limit"]], vectors, parallel=False)
+        said = whole.said[0, :n]
+        row["forced_share"] = float((whole.ranks[0] == 1).float().mean())
+        row["free_share"] = float(whole.correct[0].float().mean())
+        row["nats_gained"] = 0.0
+        if n > 1:
+            alone = judge(model, text[1:n], model.embed(text[:1])[None], parallel=False)
+            row["nats_gained"] = float(whole.log_probs[0, 1:n].sum() - alone.log_probs.sum())
+        KEPT.mkdir(parents=True, exist_ok=True)
+        saved = {"vectors": vectors.numpy(), "tokens": text[:n].numpy()}
+        write_tensors(KEPT / f"{name}.safetensors", saved)
+    if said.tolist() != text[:n].tolist():
+        raise RuntimeError(f"{name}: {n} tokens were found to be exact, and are not")
+    return row
 
 
 def check(directory: Path) -> None:
@@ -187,7 +194,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     names = list(dict.fromkeys(table["model"]))
     figure, axes = plt.subplots(1, len(names), figsize=(5.2 * len(names), 3.4), squeeze=False)
     for axis, name in zip(axes[0], names, strict=True):
-        rows = table[table["model"] == name]
+        rows = table[(table["model"] == name) & (table["reading"] == "prefix")]
         for kind, label in KINDS.items():
             of_kind = rows[rows["kind"] == kind]
             means = of_kind.groupby("vectors")["longest"].mean()

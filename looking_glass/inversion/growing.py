@@ -1,10 +1,13 @@
-"""The longest text that a model writes by itself, exactly, after k learned vectors.
+"""The longest text that a model says exactly given few learned vectors: grown token by token.
 
-The text is grown token by token: when the model writes n of them, n + 1 are asked for. Writing n
-tokens exactly is the same as n inequalities, one a token: its logit, after the vectors and the true
-tokens before it, exceeds every other. For as long as all hold, each token that the model chooses is
-the true one, so that it writes by itself what it was taught to write: free-running and
-teacher-forced exactness are one, though shares of right tokens are not.
+It is said in one of two ways. `after_prefix`: the model writes it by itself after k vectors.
+`in_one_pass`: of two vectors the first stands at the first position and the second at all others,
+and the tokens are what one pass makes of the positions, one each.
+
+When n tokens are right, n + 1 are asked for. That is n inequalities, one a token: its logit exceeds
+every other; after a prefix, with the true tokens before it. For as long as all hold, each token
+that the model chooses is the true one, so that it writes by itself what it was taught to write:
+free-running and teacher-forced exactness are one, though shares of right tokens are not.
 
 Cross-entropy asks for more than that, of tokens that are long since right. What is made small here
 is, of each token i that is not right by a margin yet,
@@ -17,13 +20,18 @@ smooth. With J the slopes of r by the vectors, one row a token, a step is
     δ = -Jᵀ (J Jᵀ + λ I)⁻¹ r,
 
 which needs an n × n system however many numbers the vectors hold (Levenberg 1944, Marquardt 1963,
-in the dual form). Source of growing: Kuratov et al. 2025, Cramming 1568 Tokens into a Single
-Vector, who learn by cross-entropy and count tokens by teacher forcing.
+in the dual form).
+
+Sources: Kuratov et al. 2025, Cramming 1568 Tokens into a Single Vector; Mezentsev & Oseledets 2025,
+Exploring the Latent Capacity of LLMs for One-Step Text Generation (two vectors). Both learn by
+cross-entropy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -32,6 +40,9 @@ from looking_glass.gpt.model import GPT
 from looking_glass.inversion.readings import target_hidden
 
 LEAST_GAP = 0.01  # by which a logit must exceed all others to count: rounding moves it by less
+# Model, text (n,) and vectors (B, k, C) → the states from which the text is predicted, (B, n, C).
+States = Callable[[GPT, Tensor, Tensor], Tensor]
+
 MARGIN = 0.3  # that is worked towards
 SHARPNESS = 5.0
 DAMPING = 1.0  # at first, as a share of the mean of the diagonal of J Jᵀ
@@ -45,9 +56,9 @@ class Grown:
     """How far each of B restarts came, and the vectors that came so far."""
 
     vectors: Tensor  # (B, k, C)
-    lengths: Tensor  # (B,) tokens of the text's beginning that the model writes after them
-    gaps: Tensor  # (B,): the least by which one of these leads, or 0 where there is none
-    asked: int  # tokens that were asked for last: all, or one more than any restart wrote
+    lengths: Tensor  # (B,) tokens of the text's beginning that the model says given them
+    gaps: Tensor  # (B,): the least by which one of these leads, infinite where there is none
+    asked: int  # tokens that were asked for last: all, or one more than any restart said
     steps: int  # of which each restart may have taken or refused each
 
 
@@ -98,9 +109,9 @@ class _Rivals:
 
 
 @torch.no_grad()
-def _gaps(model: GPT, text: Tensor, vectors: Tensor) -> Tensor:
-    """Return by how much each token of `text` (n,) leads all others: (B, n)."""
-    logits = model.lm_head(_states(model, text, vectors))
+def _gaps(model: GPT, text: Tensor, states: Tensor) -> Tensor:
+    """Return by how much each token of `text` (n,) leads all others, from (B, n, C): (B, n)."""
+    logits = model.lm_head(states)
     at = text.expand(logits.shape[:2])[..., None]
     own = logits.gather(-1, at)
     gaps: Tensor = own - logits.scatter_(-1, at, float("-inf")).amax(dim=-1, keepdim=True)
@@ -112,19 +123,38 @@ def _runs(gaps: Tensor) -> Tensor:
     return (gaps > LEAST_GAP).cumprod(dim=1).sum(dim=1)
 
 
-def grow(model: GPT, text: Tensor, vectors: Tensor, *, patience: int) -> Grown:
-    """Return how much of `text` (N,) the model can be made to write from `vectors` (B, k, C).
+def after_prefix(model: GPT, text: Tensor, vectors: Tensor) -> Tensor:
+    """Return the states that predict `text`, each after the vectors and the tokens before it."""
+    return target_hidden(model, vectors, text, parallel=False)
 
-    No more is asked for than the block holds. It ends when all is written, or after `patience`
-    steps for the same length.
+
+def in_one_pass(model: GPT, text: Tensor, vectors: Tensor) -> Tensor:
+    """Return the states of a start vector and one that is repeated, (B, 2, C), at n positions."""
+    repeated = vectors[:, 1:].expand(-1, len(text) - 1, -1)
+    return model.hidden(torch.cat([vectors[:, :1], repeated], dim=1))
+
+
+def limit(model: GPT, k: int, states: States) -> int:
+    """Return how many tokens the block holds."""
+    size = model.config.block_size
+    return size if states is in_one_pass else size + 1 - k
+
+
+def grow(
+    model: GPT, text: Tensor, vectors: Tensor, *, patience: int, states: States = after_prefix
+) -> Grown:
+    """Return how much of `text` (N,) the model can be made to say from `vectors` (B, k, C).
+
+    No more is asked for than the block holds. It ends when all is said, or after `patience` steps
+    for the same length.
     """
-    N = min(len(text), model.config.block_size + 1 - vectors.shape[1])
+    N = min(len(text), limit(model, vectors.shape[1], states))
     vectors, best = vectors.detach().clone(), vectors.detach().clone()
     lengths = torch.zeros(len(vectors), dtype=torch.long, device=vectors.device)
     lead = torch.full((len(vectors),), float("inf"), device=vectors.device)
     n, waited, steps = 0, 0, 0
     while True:
-        gaps = _gaps(model, text[:N], vectors)  # (B, N)
+        gaps = _gaps(model, text[:N], states(model, text[:N], vectors))  # (B, N)
         runs = _runs(gaps)
         longer = runs > lengths
         best = torch.where(longer[:, None, None], vectors, best)
@@ -136,38 +166,39 @@ def grow(model: GPT, text: Tensor, vectors: Tensor, *, patience: int) -> Grown:
             n, waited, damping = min(N, int(runs.max()) + 1), 0, torch.full_like(lead, DAMPING)
         if int(lengths.max()) == N or waited >= patience:
             return Grown(vectors=best, lengths=lengths, gaps=lead, asked=n, steps=steps)
-        rivals = _Rivals(model, text[:n], _states(model, text[:n], vectors))
+        asked = partial(states, model, text[:n])
+        rivals = _Rivals(model, text[:n], asked(vectors))
         for _ in range(LOOK_EVERY):
-            vectors, states, damping = _step(model, rivals, text[:n], vectors, damping)
+            vectors, reached, damping = _step(rivals, asked, vectors, damping)
             waited, steps = waited + 1, steps + 1
-            if bool((_runs(rivals.fit(states).gaps) == n).any()):
+            if bool((_runs(rivals.fit(reached).gaps) == n).any()):
                 break
 
 
 def _step(
-    model: GPT, rivals: _Rivals, text: Tensor, vectors: Tensor, damping: Tensor
+    rivals: _Rivals, asked: Callable[[Tensor], Tensor], vectors: Tensor, damping: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return vectors, their states and damping after a step: a restart refuses to go uphill."""
     inputs = vectors.detach().requires_grad_(True)
     with torch.enable_grad():
-        states = _states(model, text, inputs)  # (B, n, C)
+        states = asked(inputs)  # (B, n, C)
     fit = rivals.fit(states.detach())
-    asked = (fit.short > 0).any(dim=0).nonzero().flatten().tolist()
-    if not asked:
+    wrong = (fit.short > 0).any(dim=0).nonzero().flatten().tolist()  # m of the n
+    if not wrong:
         return vectors, states.detach(), damping
     rows = []
-    for i in asked:
+    for i in wrong:
         (row,) = torch.autograd.grad(states[:, i], inputs, fit.slopes[:, i], retain_graph=True)
         rows.append(row.flatten(1))
     slopes = torch.stack(rows, dim=1).double()  # (B, m, k C)
     square = slopes @ slopes.transpose(1, 2)  # (B, m, m)
     scale = square.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-30) * damping.double()
     # A row of zeros, of a token right in this restart, asks for nothing.
-    damped = square + scale[:, None, None] * torch.eye(len(asked), device=scale.device).double()
-    weights = torch.linalg.solve(damped, fit.short[:, asked].double())  # (B, m)
+    damped = square + scale[:, None, None] * torch.eye(len(wrong), device=scale.device).double()
+    weights = torch.linalg.solve(damped, fit.short[:, wrong].double())  # (B, m)
     move = -(weights[:, None] @ slopes).view_as(vectors).to(vectors)
     with torch.no_grad():
-        reached = _states(model, text, vectors + move)
+        reached = asked(vectors + move)
     taken = rivals.fit(reached).cost < fit.cost
     changed = torch.where(taken, damping / 4, damping * 8).clamp(LEAST_DAMPING, MOST_DAMPING)
     here = taken[:, None, None]
@@ -176,7 +207,3 @@ def _step(
         torch.where(here, reached, states.detach()),
         changed,
     )
-
-
-def _states(model: GPT, text: Tensor, vectors: Tensor) -> Tensor:
-    return target_hidden(model, vectors, text, parallel=False)

@@ -8,7 +8,7 @@ from torch import Tensor
 from looking_glass.gpt.checkpoint import weights_sha256
 from looking_glass.gpt.generation import generate_greedy
 from looking_glass.gpt.model import GPT
-from looking_glass.inversion.growing import LEAST_GAP, grow
+from looking_glass.inversion.growing import LEAST_GAP, grow, in_one_pass
 from looking_glass.inversion.optimiser import initial_vectors
 from tests.helpers.models import make_model
 
@@ -57,3 +57,17 @@ def test_no_more_is_asked_for_than_the_block_holds() -> None:
     lengths, asked = grown(model, text, k=BLOCK - 2)
     assert max(lengths) <= asked <= 3
     assert max(grown(model, text[:1], k=BLOCK)[0]) == 1
+
+
+def test_two_vectors_say_in_one_pass_what_two_others_said() -> None:
+    model = make_model(n_embd=32)
+    pair = torch.randn(1, 2, 32)
+    given = torch.cat([pair[:, :1], pair[:, 1:].expand(-1, 5, -1)], dim=1)
+    text = model.forward_embeddings(given)[0].argmax(dim=-1)  # (6,)
+    start = pair + 0.3 * torch.randn(3, 2, 32)
+    found = grow(model, text, start, patience=40, states=in_one_pass)
+    assert found.lengths.tolist().count(6) > 0
+    best = found.vectors[int(found.lengths.argmax())]
+    said = model.forward_embeddings(best[[0, 1, 1, 1, 1, 1]][None])[0].argmax(dim=-1)
+    assert said.tolist() == text.tolist()
+    assert found.asked <= BLOCK
