@@ -16,9 +16,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -190,6 +187,9 @@ def check(directory: Path) -> None:
 
 def draw(table: pd.DataFrame, path: Path) -> None:
     """Draw length against vectors: a point a text, a line through the means, the block's limit."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
     mpl.rcParams.update({"svg.hashsalt": "capacity", "font.size": 9})
     names = list(dict.fromkeys(table["model"]))
     figure, axes = plt.subplots(1, len(names), figsize=(5.2 * len(names), 3.4), squeeze=False)
@@ -206,7 +206,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         axis.set_xticks(limits.index, [str(k) for k in limits.index])
         axis.set_xticks([], minor=True)
         axis.set_yscale("log", base=2)
-        ticks = 2 ** np.arange(7)
+        ticks = [2**power for power in range(7)]
         axis.set_yticks(ticks, [str(tick) for tick in ticks])
         axis.set_xlabel("learned vectors")
         axis.set_ylabel("tokens written exactly")
