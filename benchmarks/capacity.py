@@ -23,7 +23,7 @@ from torch import Tensor
 from looking_glass.gpt.checkpoint import load_checkpoint
 from looking_glass.gpt.generation import generate_greedy
 from looking_glass.gpt.model import GPT
-from looking_glass.inversion.growing import after_prefix, grow, in_one_pass, limit
+from looking_glass.inversion.growing import after_prefix, best_starts, grow, in_one_pass, limit
 from looking_glass.inversion.judging import judge
 from looking_glass.inversion.optimiser import initial_vectors
 from looking_glass.inversion.params import InvertParams
@@ -37,6 +37,7 @@ TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
 TABLE = Path(__file__).parent / "capacity.csv"
 FIGURE = Path("docs/capacity.svg")
 KEPT = Path("data/capacity")
+STARTS = 16  # that are drawn for each restart
 KINDS = {"book": "the book", "held out": "held out", "words": "random words"}
 COLOURS = {"book": "#0072b2", "held out": "#d55e00", "words": "#009e73"}
 
@@ -122,11 +123,15 @@ def grown(
     """Return what k vectors reached, judged by writing; save the best restart's."""
     params = load_section(InvertParams, "invert")
     generator = torch.Generator().manual_seed(params.seed + k)
-    start = initial_vectors(
-        model, arguments.restarts, k, noise=params.init_noise, generator=generator
-    )
     states = in_one_pass if arguments.one_pass else after_prefix
     began = time.process_time()
+    many = STARTS * arguments.restarts
+    drawn = initial_vectors(model, many, k, noise=params.init_noise, generator=generator)
+    if arguments.one_pass:  # one position says the first token
+        first = best_starts(model, text, drawn[:, :1], arguments.restarts)
+        start = torch.cat([first, drawn[: arguments.restarts, 1:]], dim=1)
+    else:
+        start = best_starts(model, text, drawn, arguments.restarts)
     found = grow(model, text, start, patience=arguments.patience, states=states)
     seconds = time.process_time() - began
     best = int(found.lengths.argmax())

@@ -140,6 +140,13 @@ def limit(model: GPT, k: int, states: States) -> int:
     return size if states is in_one_pass else size + 1 - k
 
 
+def best_starts(model: GPT, text: Tensor, vectors: Tensor, n: int) -> Tensor:
+    """Return those `n` of the vectors (B, k, C) after which the text's first token is best off."""
+    states = after_prefix(model, text[:1], vectors)
+    losses = -model.lm_head(states).log_softmax(dim=-1)[:, 0, text[0]]  # (B,)
+    return vectors[losses.topk(n, largest=False).indices]
+
+
 def grow(
     model: GPT, text: Tensor, vectors: Tensor, *, patience: int, states: States = after_prefix
 ) -> Grown:

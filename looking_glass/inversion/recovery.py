@@ -67,9 +67,8 @@ class _Output:
 
     def of_log_probs(self, log_probs: Tensor) -> Tensor:
         """Return what is seen of distributions: (T, V) → (T, C)."""
-        sides = log_probs.double()
-        sides = sides - sides.mean(dim=1, keepdim=True)
-        return ((sides @ self.rows @ self.turn) / self.lengths).to(log_probs)
+        # The centred rows take the mean of the log-probabilities away.
+        return ((log_probs.double() @ self.rows @ self.turn) / self.lengths).to(log_probs)
 
     def behind(self, seen: Tensor, stream: Tensor) -> Tensor:
         """Return a stream that would be seen so, its mean and deviation those of `stream`."""

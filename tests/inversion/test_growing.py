@@ -8,7 +8,7 @@ from torch import Tensor
 from looking_glass.gpt.checkpoint import weights_sha256
 from looking_glass.gpt.generation import generate_greedy
 from looking_glass.gpt.model import GPT
-from looking_glass.inversion.growing import LEAST_GAP, grow, in_one_pass
+from looking_glass.inversion.growing import LEAST_GAP, best_starts, grow, in_one_pass
 from looking_glass.inversion.optimiser import initial_vectors
 from tests.helpers.models import make_model
 
@@ -71,3 +71,11 @@ def test_two_vectors_say_in_one_pass_what_two_others_said() -> None:
     said = model.forward_embeddings(best[[0, 1, 1, 1, 1, 1]][None])[0].argmax(dim=-1)
     assert said.tolist() == text.tolist()
     assert found.asked <= BLOCK
+
+
+def test_the_best_starts_are_those_that_say_the_first_token_best() -> None:
+    model = make_model(n_embd=32)
+    drawn, text = torch.randn(12, 3, 32), torch.tensor([40, 2])
+    kept = best_starts(model, text, drawn, 2)
+    log_probs = model.forward_embeddings(drawn)[:, -1].log_softmax(dim=-1)[:, 40]
+    assert torch.equal(kept, drawn[log_probs.argsort(descending=True)[:2]])
