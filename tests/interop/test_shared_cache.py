@@ -60,7 +60,8 @@ def test_what_one_clone_pushed_another_pulls_and_runs_nothing(
     origin, first, second = tmp_path / "origin.git", project, tmp_path / "second"
     shutil.rmtree(first / "audit")
     commit(first, "A run")
-    refused = command(first, "dvc", "pull")
+    done(tmp_path, "git", "clone", "-q", str(first), str(tmp_path / "alone"))
+    refused = command(tmp_path / "alone", "dvc", "pull")
     assert refused.returncode != 0
     assert "Checkout failed for following targets" in refused.stderr, "which the README explains"
 
@@ -90,7 +91,7 @@ def test_what_one_clone_pushed_another_pulls_and_runs_nothing(
 
     # The model alone, without a clone.
     got = tmp_path / "got"
-    done(tmp_path, "dvc", "artifacts", "get", str(origin), "looking-glass", "-o", str(got))
+    done(tmp_path, "dvc", "get", str(origin), "data/export", "-o", str(got))
     assert json.loads((got / "config.json").read_text())["model_type"] == "gpt2"
     assert (got / "README.md").read_text().startswith("---\n")
     edit(first, train__steps=61)
