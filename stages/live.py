@@ -1,4 +1,8 @@
-"""Write the trained model into one page that runs it: any GPT-2 directory may be given instead."""
+"""Write the trained model into one page that runs it.
+
+`python -m stages.live DIRECTORY` does so with any GPT-2 as `save_pretrained` writes it, and puts
+the page beside its weights: the pipeline's own page stays what it is.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,7 @@ def main() -> None:
     A directory that was named is refused in a line instead.
     """
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL
+    path = PAGE if directory == MODEL else directory / PAGE.name
     colors = load_section(ReportParams, "report").colors
     text = load_section(TextParams, "text")
     prompt = load_section(AttentionParams, "attention").prompts[0]
@@ -41,8 +46,8 @@ def main() -> None:
         if directory != MODEL:
             raise
         page, told = make_apology(str(error), colors), f"no model in it: {error}"
-    write_text(PAGE, page)
-    print(f"{PAGE}: {len(page.encode()):,} bytes; {told}")
+    write_text(path, page)
+    print(f"{path}: {len(page.encode()):,} bytes; {told}")
 
 
 def page_of(directory: Path, prompt: str, text: TextParams, colors: Colors) -> tuple[str, str]:

@@ -49,8 +49,10 @@ def main() -> None:
             if processes.first:
                 write(model, history, tokenizer, kept_step=0)
             return
+        identity = fingerprint((compute, shape, params), files, processes.size)
+        processes.require_same(identity)
         run = begin(shape, params, corpus, tokenizer.token_bytes(), processes, device)
-        scratch = Scratch(SCRATCH, fingerprint((compute, shape, params), files, processes.size))
+        scratch = Scratch(SCRATCH, identity)
         if state := processes.share(scratch.load(run.state()) if processes.first else None):
             run.load(state)
         history = train_in_sight(run, scratch)

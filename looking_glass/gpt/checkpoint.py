@@ -12,6 +12,11 @@ from torch import Tensor, nn
 
 from looking_glass.gpt.checkpoint_config import CONFIG_FILE, read_config
 from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.huggingface import (
+    GENERATION_FILE,
+    write_generation_config,
+    write_tokenizer,
+)
 from looking_glass.gpt.model import GPT
 from looking_glass.gpt.weight_files import WEIGHTS_FILE, read_weights, weight_files
 from looking_glass.pipeline.artifacts import read_json, write_json, write_tensors
@@ -48,8 +53,9 @@ def save_checkpoint(
     """Write a directory that `transformers.GPT2LMHeadModel.from_pretrained` opens as it is.
 
     `state` bears GPT-2's names, with matrices as nn.Linear keeps them. The tokenizer's tables,
-    when given, are copied beside the weights. `end_of_text` is the token that ends a text: the
-    vocabulary's last, as GPT-2 has it, unless given.
+    when given, are copied beside the weights, and written once more as `tokenizer.json`.
+    `end_of_text` is the token that ends a text: the vocabulary's last, as GPT-2 has it, unless
+    given.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {
@@ -58,15 +64,16 @@ def save_checkpoint(
         if not name.endswith(_MASKS) and not (config.tie_weights and name == "lm_head.weight")
     }
     write_tensors(directory / WEIGHTS_FILE, tensors)
-    write_json(directory / CONFIG_FILE, _huggingface_config(config, end_of_text))
+    end = config.vocab_size - 1 if end_of_text is None else end_of_text
+    write_json(directory / CONFIG_FILE, _huggingface_config(config, end))
+    write_generation_config(directory / GENERATION_FILE, end, config.block_size)
     if vocab is not None and merges is not None:
         shutil.copyfile(vocab, directory / VOCAB_FILE)
         shutil.copyfile(merges, directory / MERGES_FILE)
+        write_tokenizer(directory, vocab, merges, end, config.block_size)
 
 
-def _huggingface_config(config: GPTConfig, end_of_text: int | None) -> dict[str, Any]:
-    if end_of_text is None:
-        end_of_text = config.vocab_size - 1
+def _huggingface_config(config: GPTConfig, end_of_text: int) -> dict[str, Any]:
     return {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
@@ -83,6 +90,8 @@ def _huggingface_config(config: GPTConfig, end_of_text: int | None) -> dict[str,
         "resid_pdrop": config.dropout,
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
+        "pad_token_id": end_of_text,
+        "dtype": "float32",
     }
 
 

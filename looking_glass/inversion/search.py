@@ -8,7 +8,7 @@ Adversarial Attacks on Aligned Language Models (after Shin et al. 2020, AutoProm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,10 +38,12 @@ def search(
     *,
     parallel: bool,
     generator: torch.Generator,
+    allowed: Callable[[Tensor], Tensor] | None = None,
 ) -> Found:
     """Return tokens that make the model say `target` (n,) as far as can be, from `start` (k,).
 
     Judged by the same loss as learned vectors are: see `looking_glass.inversion.optimiser`.
+    `allowed`, (B, k) → (B,) bool, says which choices may be taken; all of them when left out.
     """
     tokens = start.clone()
     losses = [float(_losses(model, target, tokens[None], parallel=parallel)[0])]
@@ -52,6 +54,11 @@ def search(
         rows = torch.arange(params.candidates)
         tried = tokens.repeat(params.candidates, 1)
         tried[rows, places] = offers[places, picks].to(tried)
+        if allowed is not None:
+            tried = tried[allowed(tried)]
+            if not len(tried):
+                losses.append(losses[-1])
+                continue
         reached = _losses(model, target, tried, parallel=parallel)
         best = int(reached.argmin())
         if float(reached[best]) < losses[-1]:

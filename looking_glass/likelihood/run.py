@@ -94,7 +94,7 @@ def sample_and_score(
         for n in (params.stride, block_size)
     )
     bins, calibration = calibrate(window, blocks, params, block_size)
-    after_space = params.prompt[-1:].isspace()
+    after_space = params.context[-1:].isspace()
     words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
     return Likelihoods(
         tables={
@@ -214,7 +214,7 @@ def compared(
             found.append(Sentence(name=name, tokens=drawn.tokens[:n]))
         elif name == "shuffled":
             words = tokenizer.decode(sampled.tokens)
-            mixed = shuffled(tokenizer, params.prompt, words, params.seed)
+            mixed = shuffled(tokenizer, params.context, words, params.seed)
             found += [mixed] if mixed else []
         elif name == "held_out":
             found.append(held_out(tokenizer, text[:MOST]))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.compute import double
 from looking_glass.text.words import Word
 
 WINDOWS = 8  # read at once
@@ -50,7 +51,7 @@ def score(
     ids = torch.tensor([*context, *tokens], device=model.device)
     hidden = torch.cat(list(window_states(model, ids, stride)))[len(context) - 1 :]  # (N + 1, C)
     targets = torch.cat([ids[len(context) :], ids[-1:]])  # the last one has no target: it repeats
-    begins = begins_word.to(hidden.device, torch.float64)
+    begins = double(begins_word.to(hidden.device))
     columns = [
         _columns(model.lm_head(rows), wanted, begins)
         for rows, wanted in zip(_pieces(hidden), _pieces(targets), strict=True)
@@ -104,10 +105,10 @@ def _columns(logits: Tensor, targets: Tensor, begins: Tensor) -> tuple[Tensor, .
     own = logits.gather(-1, targets[:, None])  # (n, 1)
     ranks = (logits > own).sum(dim=-1) + 1
     # In float32 rescoring was up to 3.6e-5 nats from what was recorded while drawing.
-    log_probs = logits.double().log_softmax(dim=-1)
+    log_probs = double(logits).log_softmax(dim=-1)
     probs = log_probs.exp()
     return (
-        log_probs.gather(-1, targets[:, None])[:, 0],
+        log_probs.gather(-1, targets[:, None].to(log_probs.device))[:, 0],
         ranks,
         -torch.linalg.vecdot(probs, log_probs),
         log_probs.amax(dim=-1),

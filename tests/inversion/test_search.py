@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -53,3 +55,27 @@ def test_a_search_is_repeated_by_its_seed_and_keeps_its_start() -> None:
     ]
     assert runs[0] == runs[1]
     assert start.tolist() == [1, 2, 3]
+
+
+def test_a_search_takes_what_is_allowed_and_nothing_else() -> None:
+    model = make_model(n_embd=32)
+    start = torch.tensor([2, 4, 6])
+
+    def even(tokens: torch.Tensor) -> torch.Tensor:
+        return (tokens % 2 == 0).all(dim=1)
+
+    def found(allowed: Callable[[torch.Tensor], torch.Tensor] | None) -> torch.Tensor:
+        return search(
+            model,
+            torch.tensor([5, 90, 17]),
+            start,
+            SearchParams(steps=20, candidates=8),
+            parallel=False,
+            generator=torch.Generator().manual_seed(0),
+            allowed=allowed,
+        ).tokens
+
+    assert bool((found(None) % 2 == 1).any())
+    assert bool((found(even) % 2 == 0).all())
+    assert found(even).tolist() != start.tolist()
+    assert found(lambda tokens: torch.zeros(len(tokens), dtype=torch.bool)).tolist() == [2, 4, 6]

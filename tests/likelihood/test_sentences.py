@@ -22,6 +22,9 @@ from tests.helpers.likelihood import params
 
 def test_a_prompt_is_required_and_must_leave_room(tokenizer: Reader) -> None:
     assert prompt_tokens(tokenizer, params(), 16) == [198, 198]
+    assert prompt_tokens(tokenizer, params(prompt=r"\n\n"), 16) == [198, 198], (
+        "as params.yaml has it"
+    )
     with pytest.raises(InputError, match="at least one token is required"):
         prompt_tokens(tokenizer, params(prompt=""), 16)
     assert len(prompt_tokens(tokenizer, params(prompt="a b c d e"), 16)) == 5

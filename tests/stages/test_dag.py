@@ -59,6 +59,26 @@ def test_params_yaml_has_the_sections_that_stages_read_in_the_order_of_the_code(
     assert tuple(PARAMS) == SECTIONS
 
 
+def texts_in(value: Any) -> list[str]:
+    """Return every text in a tree of parameters."""
+    inner = value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict | list):
+        return [text for one in inner for text in texts_in(one)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_no_parameter_breaks_a_line_of_the_tables_that_dvc_writes() -> None:
+    texts = texts_in(PARAMS)
+    assert len(texts) > 20
+    assert [text for text in texts if len(text.splitlines()) > 1] == []
+
+
+def test_what_is_made_for_others_is_an_out_of_a_stage() -> None:
+    (artifact,) = DAG["artifacts"].values()
+    assert artifact["type"] == "model"
+    assert artifact["path"] in STAGES["export"]["outs"]
+
+
 def test_every_plot_is_drawn_from_an_out_of_the_report() -> None:
     drawn_from_data = [plot for plot in DAG["plots"] if isinstance(plot, dict)]
     assert len(drawn_from_data) == 5

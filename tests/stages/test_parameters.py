@@ -22,6 +22,7 @@ from looking_glass.likelihood.params import LogprobParams
 from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.pipeline.errors import InputError
 from looking_glass.pipeline.params import SECTIONS, Section, load_all, load_section, section_from
+from looking_glass.report.card.params import ExportParams
 from looking_glass.report.params import ReportParams
 from looking_glass.text.language import TextParams
 from looking_glass.text.params import EncodeParams
@@ -41,6 +42,7 @@ CLASSES: dict[str, type[Section]] = {
     "attention": AttentionParams,
     "logprob": LogprobParams,
     "report": ReportParams,
+    "export": ExportParams,
     "text": TextParams,
 }
 GOOD: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())

@@ -26,7 +26,8 @@ def read_merges(vocab: Path, merges: Path) -> list[tuple[int, int]]:
     """Return the tokens that each merge joins: merge number i makes token 256 + i.
 
     Raises `InputError` when the files are damaged, and `NoPageError` unless the ids of `vocab`
-    (vocab.json) are in the order of `merges` (merges.txt), as GPT-2's are.
+    (vocab.json) are in the order of `merges` (merges.txt), as GPT-2's are, and followed by one
+    token at most: the end of a text.
     """
     try:
         ids = json.loads(vocab.read_bytes().decode("utf-8"))
@@ -42,7 +43,7 @@ def read_merges(vocab: Path, merges: Path) -> list[tuple[int, int]]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _no_tables(vocab, merges) from None
     n = N_BYTES + len(pairs)
-    if single + made != list(range(n)) or len(ids) != n + 1:
+    if single + made != list(range(n)) or len(ids) > n + 1:
         raise NoPageError(
             f"{vocab} and {merges}: the ids of GPT-2's tables are required, bytes, merges in their "
             "order and one token more, these are others: open a model with such an encoder"
