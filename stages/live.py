@@ -15,13 +15,12 @@ import numpy as np
 from looking_glass.attention.params import AttentionParams
 from looking_glass.gpt.checkpoint import MERGES_FILE, VOCAB_FILE, load_checkpoint
 from looking_glass.gpt.checkpoint_config import CONFIG_FILE, read_config
-from looking_glass.gpt.config import GPTConfig
 from looking_glass.pipeline.artifacts import write_text
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.report.live.document import make_apology, make_page, room_for_weights
 from looking_glass.report.live.merges import read_merges
-from looking_glass.report.live.packing import NoPageError, check_size
+from looking_glass.report.live.packing import NoPageError, check_size, numbers_of
 from looking_glass.report.params import Colors, ReportParams
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.counting import count_tokens
@@ -66,13 +65,6 @@ def page_of(directory: Path, prompt: str, text: TextParams, colors: Colors) -> t
     page, packed = make_page(weights, dataclasses.asdict(config), merges, met, texts, colors)
     coarse = f"{packed.coarse} in all but {packed.rows_fine:,} rows of the embedding"
     return page, f"levels: {packed.fine}, and {coarse}"
-
-
-def numbers_of(config: GPTConfig) -> tuple[int, int]:
-    """Return how many numbers are in embeddings of tokens, and how many in all other matrices."""
-    tables = 1 if config.tie_weights else 2
-    matrices = config.n_layer * 12 * config.n_embd**2 + config.block_size * config.n_embd
-    return tables * config.vocab_size * config.n_embd, matrices
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def write_tokenizer(
     ids = read_json(vocab)
     special = next(letters for letters, token in ids.items() if token == end_of_text)
     # Compact: indented, the two tables alone would take 100,000 lines.
-    text = json.dumps(_tokenizer(ids, _pairs(merges), special), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(
+        _tokenizer(ids, _pairs(merges), special), ensure_ascii=False, separators=(",", ":")
+    )
     write_bytes(directory / TOKENIZER_FILE, text.encode() + b"\n")
     write_json(directory / TOKENIZER_CONFIG_FILE, _tokenizer_config(block_size, special))
 

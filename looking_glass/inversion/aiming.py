@@ -33,7 +33,7 @@ STEPS = 60  # from each
 SOLVED = 1e-6  # how far the stream may be from the one wanted, as a share of √(C ε)
 LOOSEST = 1e12  # damping at which a step is no step
 # A step takes C passes, forth and back, in float64. Of a model with more than this many weights in
-# its blocks times C, hundreds of steps would take hours: there the states inside are not solved for.
+# its blocks times C, hundreds of steps would take hours: the states inside are left unsolved there.
 MOST_WORK = 5_000_000_000
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from looking_glass.pipeline.errors import InputError
-from looking_glass.report.live.packing import NoPageError
 from looking_glass.report.live.merges import read_merges
+from looking_glass.report.live.packing import NoPageError
 from looking_glass.text.reader import Reader
 
 
