@@ -217,7 +217,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         axis.set_ylabel("tokens written exactly")
         axis.set_title(name, loc="left", fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].legend(frameon=False, fontsize=8, loc="center right")
+    axes[0, 0].legend(frameon=False, fontsize=8, loc="lower right")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 
