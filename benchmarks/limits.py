@@ -3,8 +3,8 @@
     python -m benchmarks.limits PROJECT
 
 PROJECT is a tiny project that has run: `python -m benchmarks.kills --project PROJECT` makes one. A
-copy of it is worked on. Each stage must end in one line, and leave what was there; after that it
-must make the same bytes.
+copy of it is worked on. Each stage must end in one line and leave what was there, or make the same
+bytes within the limit; after that it must make the same bytes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def main() -> None:
             for kind, (limit, amount) in LIMITS.items():
                 status, said = run(root, stage, limit, amount)
                 told = " ".join(said[-1:])
-                good = status == 1 and len(said) == 1 and hashes(root) == expected
+                one_line = status == 1 and len(said) == 1
+                good = (one_line or status == 0) and hashes(root) == expected
                 harm += [] if good else [f"{stage} ({kind})"]
                 print(f"{stage:16} {kind:7} {status:4} {len(said)} line: {told}", flush=True)
             status, said = run(root, stage, resource.RLIMIT_FSIZE, -1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from looking_glass.baselines.kneser_ney import COUNTED, baseline_losses, trigram_loss_at
 from looking_glass.gpt.checkpoint import load_checkpoint
-from looking_glass.gpt.evaluation import context_table, part_table
+from looking_glass.gpt.evaluation import EvaluateParams, context_table, part_table
 from looking_glass.gpt.generation import sample_after
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.pipeline.artifacts import whole_directory, write_csv, write_json
@@ -23,24 +23,22 @@ TABLES = Path("data/tables/evaluate")
 # What the model is made to write, to see how much of it is copied: texts of at most so many tokens.
 SAMPLES, SAMPLE_LENGTH, SAMPLE_SEED = 20, 64, 1
 NGRAM = 8  # tokens of a piece that counts as copied
-# Of the held-out tokens one in so many is asked for after contexts of each length, and of a long
-# text about so many in all.
-EVERY, ASKED = 3, 4_000
 
 
 def main() -> None:
     """Write the losses of the model as it lies on disk, and those of the baselines: nats/token."""
+    params = load_section(EvaluateParams, "evaluate")
     model = load_checkpoint(MODEL, prepare(load_section(ComputeParams, "compute")))
     corpus = read_corpus(TOKENS)
-    train, val = sample_runs(corpus.train), sample_runs(corpus.val)
+    train, val = (sample_runs(part, params.tokens) for part in (corpus.train, corpus.val))
     val_loss = mean_loss(model, val)
     bits = val_loss * (len(corpus.val) - 1) / math.log(2)
     samples = sample_after(model, corpus.train, SAMPLES, SAMPLE_LENGTH, seed=SAMPLE_SEED)
     found = copied(samples, corpus.train, NGRAM)
-    places = range(model.config.block_size, len(corpus.val), max(EVERY, len(corpus.val) // ASKED))
+    places = params.places_in(len(corpus.val), model.config.block_size)
     contexts, parts = context_table(model, corpus.val, places), part_table(model, val)
     contexts["trigram"] = trigram_loss_at(corpus, places)
-    baselines = baseline_losses(corpus)
+    baselines = baseline_losses(corpus, val)
     with whole_directory(TABLES) as directory:
         write_csv(directory / "contexts.csv", contexts)
         write_csv(directory / "parts.csv", parts)

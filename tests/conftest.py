@@ -13,6 +13,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # tiktoken leaves no copies of tables in the temporary folder.
 os.environ["TIKTOKEN_CACHE_DIR"] = ""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 import yaml
@@ -27,6 +29,8 @@ from tests.helpers import project as tiny_project
 from tests.helpers.models import make_model
 from tests.helpers.project import ROOT
 
+# Other tools are tested where they are installed: make interop.
+collect_ignore = [] if find_spec("transformer_lens") else ["interop"]
 CACHE = ROOT / ".pytest_cache" / "tables"
 
 

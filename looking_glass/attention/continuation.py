@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
-from looking_glass.gpt.generation import generate_greedy
+from looking_glass.gpt.generation import continue_greedily
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError, shorten
 from looking_glass.text.reader import Reader
@@ -54,8 +52,11 @@ def continue_prompt(model: GPT, tokenizer: Reader, prompt: str) -> Continuation:
     block_size = model.config.block_size
     room = block_size - len(prompt_tokens)
     if room > 0:
-        ids = torch.tensor([prompt_tokens], device=model.device)
-        tokens = prompt_tokens + generate_greedy(model, model.embed(ids), room)[0].tolist()
+        # The word after the last one tells where that ends, and one more that it ends there.
+        wanted = N_PROMPT_WORDS + N_NEW_WORDS + 2
+        tokens = continue_greedily(
+            model, prompt_tokens, room, lambda made: len(tokenizer.words(made)) >= wanted
+        )
         words = tokenizer.words(tokens)
         if len(words) > N_PROMPT_WORDS and words[N_PROMPT_WORDS].start < len(prompt_tokens):
             raise InputError(

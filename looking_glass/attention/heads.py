@@ -8,10 +8,19 @@ import torch
 from torch import Tensor
 
 from looking_glass.attention.patterns import trace
+from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.memory import FLOAT
 from looking_glass.text.sample import Text, runs_of
 
-BLOCKS = 8  # of the text, read at once
+BLOCKS = 8  # of the text, read at once, where their patterns take no more than so many bytes
+PATTERNS = 2**29
+
+
+def blocks_at_once(config: GPTConfig) -> int:
+    """Return how many blocks of the text are read at once, with every pattern in sight."""
+    patterns = FLOAT * config.n_layer * config.n_head * config.block_size**2
+    return max(1, min(BLOCKS, PATTERNS // patterns))
 
 
 @torch.no_grad()
@@ -27,7 +36,7 @@ def distance_shares(model: GPT, text: Text) -> Tensor:
     rows = torch.arange(T - T // 2, T)
     back = rows[:, None] - torch.arange(T // 2)  # (rows, distances): the position attended to
     total = torch.zeros(model.config.n_layer, model.config.n_head, T // 2, dtype=torch.float64)
-    for some in torch.split(ids.to(model.device), BLOCKS):
+    for some in torch.split(ids.to(model.device), blocks_at_once(model.config)):
         for layer, pattern in enumerate(trace(model, model.embed(some)).patterns):
             shares = pattern.cpu()[:, :, rows[:, None], back]  # (B, nh, rows, distances)
             total[layer] += shares.double().mean(dim=2).sum(dim=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from looking_glass.attention.heads import BLOCKS
+from looking_glass.attention.heads import blocks_at_once
 from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.memory import embedding_bytes, passing_bytes, weight_bytes
 from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts
@@ -71,9 +71,9 @@ def habits_bytes(config: GPTConfig) -> int:
     One pattern more is left from the blocks before; of half its rows the shares are taken, in
     float32 and float64.
     """
-    T = config.block_size
-    pattern = FLOAT * BLOCKS * config.n_head * T**2
-    return trace_bytes(config, BLOCKS, T) + pattern + 3 * pattern // 4
+    T, blocks = config.block_size, blocks_at_once(config)
+    pattern = FLOAT * blocks * config.n_head * T**2
+    return trace_bytes(config, blocks, T) + pattern + 3 * pattern // 4
 
 
 def redrawing_bytes(config: GPTConfig) -> int:

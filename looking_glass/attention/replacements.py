@@ -26,9 +26,11 @@ def match_tokens(corpus: Corpus, tokenizer: Tokenizer) -> Tensor:
     if len(seen) > 1:
         known = [kinds[token] for token in seen.tolist()]
         matched[seen] = seen[matched_tokens(counts[seen], known)]
-    rarest = {kinds[token]: token for token in _by_count(counts, seen.tolist())}
-    for token in (counts == 0).nonzero()[:, 0].tolist():
-        matched[token] = rarest.get(kinds[token], token)
+    rarest = {kinds[token]: token for token in _by_count(counts.tolist(), seen.tolist())}
+    unseen = (counts == 0).nonzero()[:, 0]
+    matched[unseen] = torch.tensor(
+        [rarest.get(kinds[token], token) for token in unseen.tolist()], dtype=torch.long
+    )
     return matched
 
 
@@ -38,19 +40,19 @@ def matched_tokens(counts: Tensor, kinds: Sequence[str]) -> Tensor:
     `counts` (V,) are occurrences in the training text. A token alone in its kind takes the one of
     any kind that is nearest in frequency. Of two that are equally near, the more frequent is taken.
     """
-    matched = torch.empty(len(counts), dtype=torch.long)
+    matched, found = [0] * len(counts), counts.tolist()
     groups: dict[str, list[int]] = {}
     for token, kind in enumerate(kinds):
         groups.setdefault(kind, []).append(token)
-    everyone = _by_count(counts, list(range(len(counts))))
+    everyone = _by_count(found, list(range(len(found))))
     for group in groups.values():
-        order = _by_count(counts, group)
+        order = _by_count(found, group)
         for place, token in enumerate(order):
             pool, at = (order, place) if len(order) > 1 else (everyone, everyone.index(token))
             near = [pool[i] for i in (at - 1, at + 1) if 0 <= i < len(pool)]
-            matched[token] = min(near, key=lambda other: abs(counts[other] - counts[token]))
-    return matched
+            matched[token] = min(near, key=lambda other: abs(found[other] - found[token]))
+    return torch.tensor(matched)
 
 
-def _by_count(counts: Tensor, tokens: list[int]) -> list[int]:
-    return sorted(tokens, key=lambda token: (-int(counts[token]), token))
+def _by_count(counts: list[int], tokens: list[int]) -> list[int]:
+    return sorted(tokens, key=lambda token: (-counts[token], token))

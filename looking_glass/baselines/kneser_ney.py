@@ -10,6 +10,7 @@ are counted by sorting an array. Its last digit is its last token, so that gram 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -58,6 +59,18 @@ class KneserNey:
         """Return -log p, in nats, of the token at each of `places` given those before it."""
         return [-math.log(p) for p in self._probs(text, np.array(places, dtype=np.int64)).tolist()]
 
+    def losses_after(self, texts: Sequence[Sequence[int]], n_first: int) -> Floats:
+        """Return -log p in nats of all tokens of `texts` but the first `n_first` of each, joined.
+
+        No token is given those of the text before.
+        """
+        lengths = np.array([len(text) for text in texts])
+        joined = np.fromiter(itertools.chain.from_iterable(texts), np.int64, int(lengths.sum()))
+        begins = np.repeat(np.cumsum(lengths) - lengths, lengths)  # of the text that each is in
+        places = np.flatnonzero(np.arange(len(joined)) - begins >= n_first)
+        losses: Floats = -np.log(self._probs(joined, places, begins[places]))
+        return losses
+
     def mean_loss(self, text: Text | Sequence[int]) -> float:
         """Return the mean of -log p, in nats a token, over all tokens but the first of each run."""
         losses: list[float] = []
@@ -67,11 +80,13 @@ class KneserNey:
             losses += self.losses_at(run, range(1, len(run)))
         return sum(losses) / len(losses)
 
-    def _probs(self, text: npt.NDArray[np.integer], places: Integers) -> Floats:
-        """Return p of the token at each of `places` given those before it: (N,)."""
+    def _probs(
+        self, text: npt.NDArray[np.integer], places: Integers, begins: Integers | int = 0
+    ) -> Floats:
+        """Return p of the token at each of `places` given those since `begins`: (N,)."""
         p = np.full(len(places), 1.0 / self.vocab_size)
         for n, table in enumerate(self._tables):
-            known = places >= n  # where there are n tokens before
+            known = places - begins >= n  # where there are n tokens before
             at = places[known]
             # The gram of the n tokens before and the one at the place itself: (N,).
             grams = _packed([text[at - back] for back in range(n, -1, -1)], self.vocab_size)
@@ -149,20 +164,23 @@ def _counts_by_order(
     return found[::-1]
 
 
-def baseline_losses(corpus: Corpus) -> dict[str, float]:
-    """Return the validation loss of each of `ORDERS`, counted on the training text: nats/token.
+def baseline_losses(corpus: Corpus, val: Text) -> dict[str, float]:
+    """Return the loss on `val` of each of `ORDERS`, counted on the training text: nats/token.
 
-    Of long texts, on `COUNTED` tokens of the one, and as much of the other as a model is.
+    Of a long training text, on `COUNTED` tokens of it.
     """
-    train, val = sample_runs(corpus.train, COUNTED), sample_runs(corpus.val)
+    train = sample_runs(corpus.train, COUNTED)
     return {
         name: KneserNey(train, order=order, vocab_size=corpus.vocab_size).mean_loss(val)
         for name, order in ORDERS.items()
     }
 
 
+def trigram_of(corpus: Corpus) -> KneserNey:
+    """Return the trigram of the training text, or of the sample that stands for a long one."""
+    return KneserNey(sample_runs(corpus.train, COUNTED), order=3, vocab_size=corpus.vocab_size)
+
+
 def trigram_loss_at(corpus: Corpus, places: Sequence[int]) -> float:
     """Return the trigram's mean loss on the validation tokens at `places`, in nats/token."""
-    train = sample_runs(corpus.train, COUNTED)
-    model = KneserNey(train, order=3, vocab_size=corpus.vocab_size)
-    return sum(model.losses_at(corpus.val, places)) / len(places)
+    return sum(trigram_of(corpus).losses_at(corpus.val, places)) / len(places)

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from looking_glass.gpt.checkpoint_config import CONFIG_FILE, read_config
 from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.huggingface import (
+    GENERATION_FILE,
+    write_generation_config,
+    write_tokenizer,
+)
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.weight_files import WEIGHTS_FILE, read_weights, weight_files
 from looking_glass.pipeline.artifacts import read_json, write_json, write_tensors
 from looking_glass.pipeline.errors import InputError, shorten
-from looking_glass.pipeline.memory import require
 
-WEIGHTS_FILE = "model.safetensors"
 VOCAB_FILE = "vocab.json"
 MERGES_FILE = "merges.txt"
 # Causal masks, which minGPT and OpenAI's own files keep among the weights: names that are exactly
@@ -27,7 +29,6 @@ MERGES_FILE = "merges.txt"
 _MASKS = (".attn.bias", ".attn.masked_bias")
 # GPT-2's Conv1D keeps these matrices as (in, out); nn.Linear keeps them as (out, in).
 _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
-COPIES = 3  # of the weights, while they are read
 _REAL = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
@@ -47,11 +48,14 @@ def save_checkpoint(
     *,
     vocab: Path | None = None,
     merges: Path | None = None,
+    end_of_text: int | None = None,
 ) -> None:
     """Write a directory that `transformers.GPT2LMHeadModel.from_pretrained` opens as it is.
 
     `state` bears GPT-2's names, with matrices as nn.Linear keeps them. The tokenizer's tables,
-    when given, are copied beside the weights.
+    when given, are copied beside the weights, and written once more as `tokenizer.json`.
+    `end_of_text` is the token that ends a text: the vocabulary's last, as GPT-2 has it, unless
+    given.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {
@@ -60,14 +64,16 @@ def save_checkpoint(
         if not name.endswith(_MASKS) and not (config.tie_weights and name == "lm_head.weight")
     }
     write_tensors(directory / WEIGHTS_FILE, tensors)
-    write_json(directory / CONFIG_FILE, _huggingface_config(config))
+    end = config.vocab_size - 1 if end_of_text is None else end_of_text
+    write_json(directory / CONFIG_FILE, _huggingface_config(config, end))
+    write_generation_config(directory / GENERATION_FILE, end, config.block_size)
     if vocab is not None and merges is not None:
         shutil.copyfile(vocab, directory / VOCAB_FILE)
         shutil.copyfile(merges, directory / MERGES_FILE)
+        write_tokenizer(directory, vocab, merges, end, config.block_size)
 
 
-def _huggingface_config(config: GPTConfig) -> dict[str, Any]:
-    end_of_text = config.vocab_size - 1
+def _huggingface_config(config: GPTConfig, end_of_text: int) -> dict[str, Any]:
     return {
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
@@ -84,20 +90,22 @@ def _huggingface_config(config: GPTConfig) -> dict[str, Any]:
         "resid_pdrop": config.dropout,
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
+        "pad_token_id": end_of_text,
+        "dtype": "float32",
     }
 
 
 def load_checkpoint(directory: Path, device: torch.device | None = None) -> GPT:
     """Return the model in a Hugging Face GPT-2 directory, in eval mode, its weights frozen.
 
-    Raises `InputError`, naming file and field or tensor, when there is none, it is damaged, or not
-    a GPT-2 that this class can express.
+    Its weights may lie in several files with an index, and be of 16, 32 or 64 bits: they become
+    float32. Raises `InputError`, naming file and field or tensor, when there is none, it is
+    damaged, or not a GPT-2 that this class can express.
     """
     config = read_config(directory / CONFIG_FILE)
     _check_vocabulary(directory / VOCAB_FILE, config)
-    path = directory / WEIGHTS_FILE
-    _check_memory(path)
-    state = _by_our_names(path, _read_weights(path))
+    path = weight_files(directory)[0]
+    state = _by_our_names(path, read_weights(directory))
     if config.tie_weights and "transformer.wte.weight" in state:
         own = state.setdefault("lm_head.weight", state["transformer.wte.weight"])
         if not torch.equal(own, state["transformer.wte.weight"]):
@@ -120,24 +128,6 @@ def _check_vocabulary(path: Path, config: GPTConfig) -> None:
             f"{path}: {config.vocab_size} tokens, the vocab_size of {CONFIG_FILE}, are required, "
             f"got {n}: run dvc repro -f -s train, or save the model again with its own encoder"
         )
-
-
-def _check_memory(path: Path) -> None:
-    """Raise `InputError` when the weights do not fit in memory: as read, turned, and in use."""
-    if path.is_file():
-        needs = {"its weights": {"the file's weights": COPIES * path.stat().st_size}}
-        keys = {"the file's weights": ("model.n_layer", "model.n_embd")}
-        require(needs, torch.device("cpu"), stage=str(path), keys=keys)
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)  # by torch: NumPy has no bfloat16
-    except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read: {shorten(str(error), 160)}: run dvc repro -f -s train, or "
-            "save the model again"
-        ) from None
 
 
 def _by_our_names(path: Path, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,16 +9,30 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from looking_glass.gpt.loss import target_log_probs, token_losses
 from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.params import Section
 from looking_glass.pipeline.statistics import grouped_error, standard_error
 from looking_glass.text.corpus import Tokens
 from looking_glass.text.sample import Text
 
 CONTEXTS = 256  # read at once
+EVERY = 3  # one in so many tokens is asked for at most
 Part = Literal["attn", "mlp"]
+
+
+class EvaluateParams(Section):
+    """Section `evaluate`: how much of a text is read. What is left out is told."""
+
+    tokens: int = Field(ge=2, le=1_000_000_000)  # of either part, that losses are measured on
+    places: int = Field(ge=2, le=1_000_000)  # that contexts of each length are asked about
+
+    def places_in(self, n_tokens: int, block_size: int) -> range:
+        """Return about so many places of a held-out text, each with a whole block before it."""
+        return range(block_size, n_tokens, max(EVERY, n_tokens // self.places))
 
 
 @torch.no_grad()

@@ -1,12 +1,17 @@
-"""Text that a model writes from input embeddings or tokens, the plain way: a pass a token."""
+"""Text that a model writes from input embeddings or tokens, one token after the other."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from looking_glass.gpt.decoding import Cache
 from looking_glass.gpt.model import GPT
 from looking_glass.text.corpus import Tokens
+
+ASKED_EVERY = 8  # tokens, whether a text that is written will do
 
 
 @torch.no_grad()
@@ -24,17 +29,44 @@ def generate_greedy(model: GPT, x: Tensor, n_tokens: int) -> Tensor:
 
 
 @torch.no_grad()
+def continue_greedily(
+    model: GPT, tokens: Sequence[int], n_tokens: int, enough: Callable[[list[int]], bool]
+) -> list[int]:
+    """Return `tokens` and at most `n_tokens` more, each the most probable after all before it.
+
+    Every few tokens `enough` is asked whether these will do. Keys and values are kept, so that a
+    token costs one pass over one token. Raises `ValueError` when the block cannot hold them.
+    """
+    cache, made = Cache(model, len(tokens) + n_tokens), list(tokens)
+    for token in tokens:
+        hidden = cache.feed(torch.tensor([token], device=model.device))  # (1, C)
+    for index in range(1, n_tokens + 1):
+        chosen = model.lm_head(hidden).argmax(dim=-1)  # (1,)
+        made.append(int(chosen))
+        if index == n_tokens or (index % ASKED_EVERY == 0 and enough(made)):
+            break
+        hidden = cache.feed(chosen)
+    return made
+
+
+@torch.no_grad()
 def sample_tokens(model: GPT, tokens: Tensor, n_tokens: int, generator: torch.Generator) -> Tensor:
     """Return `n_tokens` drawn one after the other from the model: (B, T) → (B, n_tokens).
 
     They are drawn on the CPU, so that a seed gives the same ones wherever the model computes.
     """
-    T = tokens.shape[1]
-    for _ in range(n_tokens):
-        hidden = model.hidden(model.embed(tokens.to(model.device)))[:, -1]  # (B, C)
+    B, T = tokens.shape
+    cache = Cache(model, T + n_tokens - 1)
+    cache.keep(torch.zeros(B, dtype=torch.long, device=model.device))
+    for t in range(T):
+        hidden = cache.feed(tokens[:, t].to(model.device))  # (B, C)
+    drawn: list[Tensor] = []
+    while len(drawn) < n_tokens:
+        if drawn:
+            hidden = cache.feed(drawn[-1].to(model.device))
         probs = model.lm_head(hidden).cpu().softmax(dim=-1)  # (B, V)
-        tokens = torch.cat([tokens, torch.multinomial(probs, 1, generator=generator)], dim=1)
-    return tokens[:, T:]
+        drawn.append(torch.multinomial(probs, 1, generator=generator)[:, 0])
+    return torch.stack(drawn, dim=1)
 
 
 def sample_after(

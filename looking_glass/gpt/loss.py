@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.compute import double
 from looking_glass.text.corpus import Tokens
 from looking_glass.text.sample import Text, runs_of
 
@@ -25,15 +26,15 @@ def target_log_probs(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     float32 cannot hold the sum, each row's largest logit is taken off first.
     """
     logits = (hidden * weight[targets]).sum(dim=1)  # (N,)
-    total = torch.zeros_like(logits, dtype=torch.float64)
+    total = torch.zeros_like(double(logits))
     for some in torch.split(weight, ROWS):
         # In place: a fresh tensor for each step would cost as much time as the exponential.
-        total += torch.addmm(-logits[:, None], hidden, some.T).exp_().sum(dim=1).double()
+        total += double(torch.addmm(-logits[:, None], hidden, some.T).exp_().sum(dim=1))
     found = -total.log()
     lost = ~found.isfinite()
     if bool(lost.any()):
-        log_probs = (hidden[lost] @ weight.T).double().log_softmax(dim=1)
-        found[lost] = log_probs.gather(1, targets[lost, None])[:, 0]
+        log_probs = double(hidden[lost] @ weight.T).log_softmax(dim=1)
+        found[lost] = log_probs.gather(1, targets[lost, None].to(found.device))[:, 0]
     return found
 
 

@@ -69,12 +69,12 @@ class Ball:
     def __init__(self, model: GPT, dtype: torch.dtype) -> None:
         """Take the output layer of a GPT-2, on the CPU."""
         norm = model.transformer.ln_f
-        rows = model.lm_head.weight.detach().to("cpu", dtype)  # (V, C)
-        scaled = rows * norm.weight.detach().to("cpu", dtype)
+        rows = model.lm_head.weight.detach().cpu().to(dtype)  # (V, C)
+        scaled = rows * norm.weight.detach().cpu().to(dtype)
         # z has mean zero: what all channels of a row share adds nothing. Without it the gradient
         # stays in the hyperplane by itself.
         self.rows = scaled - scaled.mean(dim=1, keepdim=True)  # (V, C)
-        self.bias = rows @ norm.bias.detach().to("cpu", dtype)  # (V,)
+        self.bias = rows @ norm.bias.detach().cpu().to(dtype)  # (V,)
         self.radius = math.sqrt(rows.shape[1])
 
     def logits(self, z: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from looking_glass.gpt.model import GPT
 from looking_glass.inversion.judging import say
+from looking_glass.pipeline.compute import double, float64_device
 
 HALVINGS = 14  # of the noise's range of scales, 10⁻⁴ to 10⁴ of the vectors' own: to 0.1 %
 
@@ -18,14 +19,14 @@ HALVINGS = 14  # of the noise's range of scales, 10⁻⁴ to 10⁴ of the vector
 def says_exactly(model: GPT, vectors: Tensor, target: Tensor, *, parallel: bool) -> Tensor:
     """Return for each of `vectors` (B, k, C) whether the model says `target` (n,): (B,) bool."""
     said = say(model, vectors.to(model.device), len(target), parallel=parallel)
-    return (said == target).all(dim=1).cpu()
+    return (said == target.to(said.device)).all(dim=1).cpu()
 
 
 @torch.no_grad()
 def survives_float64(model: GPT, vectors: Tensor, target: Tensor, *, parallel: bool) -> Tensor:
     """Return whether the same weights say it when computed in float64: (B,) bool."""
-    double = copy.deepcopy(model).double()
-    return says_exactly(double, vectors.double(), target, parallel=parallel)
+    exact = copy.deepcopy(model).to(float64_device(model.device)).double()
+    return says_exactly(exact, double(vectors), target, parallel=parallel)
 
 
 @torch.no_grad()

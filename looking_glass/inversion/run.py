@@ -27,7 +27,7 @@ from looking_glass.inversion.neighbours import (
 from looking_glass.inversion.optimiser import Inversion, initial_vectors, invert
 from looking_glass.inversion.params import InvertParams, ReadingParams
 from looking_glass.inversion.readings import PARALLEL, Reading, check_fits, readings_of
-from looking_glass.inversion.search import search
+from looking_glass.inversion.search import drawn_tokens, search
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
 from looking_glass.pipeline.memory import require
 from looking_glass.text.corpus import Tokens
@@ -47,9 +47,9 @@ def targets_of(params: InvertParams, tokenizer: Tokenizer, block_size: int) -> d
     targets = {name: tokenizer.encode(text) for name, text in wanted.items()}
     if params.random_control:
         generator = torch.Generator().manual_seed(params.seed)
-        n = (params.random_control,)
-        drawn = torch.randint(tokenizer.vocab_size - 1, n, generator=generator)  # no <|endoftext|>
-        targets["random"] = drawn.tolist()
+        targets["random"] = drawn_tokens(
+            tokenizer.ordinary_tokens(), params.random_control, generator
+        ).tolist()
     for name, tokens in targets.items():
         check_fits(len(tokens), block_size, what=name)
     return targets
@@ -189,7 +189,7 @@ def reply_table(
     nearest = nearest_tokens(model, vectors)[0][:, 0]
     generator = torch.Generator().manual_seed(params.seed + reading.prefix)
     found = search(model, target, nearest, params.search, parallel=parallel, generator=generator)
-    drawn = torch.randint(tokenizer.vocab_size - 1, (len(nearest),), generator=generator)
+    drawn = drawn_tokens(tokenizer.ordinary_tokens(), len(nearest), generator)
     sources = {"nearest": nearest, "searched": found.tokens, "drawn": drawn.to(nearest)}
     rows: list[dict[str, Any]] = []
     for source, tokens in sources.items():

@@ -8,7 +8,7 @@ Adversarial Attacks on Aligned Language Models (after Shin et al. 2020, AutoProm
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -88,3 +88,8 @@ def _mean_losses(logits: Tensor, target: Tensor) -> Tensor:
     labels = target.expand(len(logits), -1)  # (B, n)
     losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
     return losses.view(labels.shape).mean(dim=1)
+
+
+def drawn_tokens(ordinary: Sequence[int], n: int, generator: torch.Generator) -> Tensor:
+    """Return n tokens drawn evenly from those that a text can have: (n,)."""
+    return torch.tensor(ordinary)[torch.randint(len(ordinary), (n,), generator=generator)]

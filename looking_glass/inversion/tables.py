@@ -236,12 +236,12 @@ def map_table(model: GPT, tokenizer: Tokenizer, sentence: Inverted, cloud: Tenso
     A row per token of the cloud, target token and learned vector (best restart): kind, text, x, y.
     The principal components are the cloud's alone; x and y are in units of its embeddings.
     """
-    embeddings = model.embed(cloud.to(model.device)).double().cpu()
+    embeddings = model.embed(cloud.to(model.device)).cpu().double()
     mean = embeddings.mean(dim=0)
     axes = torch.linalg.svd(embeddings - mean, full_matrices=False).Vh[:2]  # (2, C)
     # The sign of a principal component is free: fix it.
     axes = axes * axes.gather(1, axes.abs().argmax(dim=1, keepdim=True)).sign()
-    target = model.embed(torch.tensor(sentence.tokens, device=model.device)).double().cpu()
+    target = model.embed(torch.tensor(sentence.tokens, device=model.device)).cpu().double()
     parts = [("embedding", embeddings, [""] * len(cloud))]
     parts.append(("target", target, tokenizer.decode_each(sentence.tokens)))
     for reading, verdict in sentence.verdicts.items():

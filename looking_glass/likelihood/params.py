@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from looking_glass.gpt.sampling import Sampling
-from looking_glass.pipeline.params import Section, Seed
+from looking_glass.pipeline.params import Section, Seed, with_line_breaks
 
 Made = Literal["sampled", "greedy", "shuffled", "held_out"]
 
@@ -15,7 +15,7 @@ Made = Literal["sampled", "greedy", "shuffled", "held_out"]
 class LogprobParams(Section):
     """Section `logprob`."""
 
-    prompt: str
+    prompt: str  # as written; `context` is what it means
     seed: Seed
     # Logits divided by less overflow float32's exponent; by more, all tokens are as probable.
     temperature: float = Field(ge=0.01, le=100)
@@ -27,6 +27,11 @@ class LogprobParams(Section):
     sentences: tuple[str, ...]
     stride: int = Field(ge=1, le=65_536)  # of the window over what the block cannot hold
     bins: int = Field(ge=1, le=100)  # of the reliability diagram
+
+    @property
+    def context(self) -> str:
+        """Return the prompt's text, its line breaks as such."""
+        return with_line_breaks(self.prompt)
 
     @property
     def sampling(self) -> Sampling:

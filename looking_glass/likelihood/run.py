@@ -64,7 +64,7 @@ def sample_and_score(
     model: GPT, tokenizer: Reader, corpus: Corpus, params: LogprobParams, compute: ComputeParams
 ) -> Likelihoods:
     """Sample sentences; score the first, those it is compared with, and the held-out text."""
-    begins_word = word_starters(tokenizer.token_bytes())
+    begins_word = word_starters(tokenizer.token_bytes(), tokenizer.end_of_text)
     prompt = prompt_tokens(tokenizer, params, model.config.block_size)
     yours = users_sentences(tokenizer, params)
 
@@ -94,7 +94,7 @@ def sample_and_score(
         for n in (params.stride, block_size)
     )
     bins, calibration = calibrate(window, blocks, params, block_size)
-    after_space = params.prompt[-1:].isspace()
+    after_space = params.context[-1:].isspace()
     words = [tables.word_table(one, tokenizer, after_space=after_space) for one in scored]
     return Likelihoods(
         tables={
@@ -214,7 +214,7 @@ def compared(
             found.append(Sentence(name=name, tokens=drawn.tokens[:n]))
         elif name == "shuffled":
             words = tokenizer.decode(sampled.tokens)
-            mixed = shuffled(tokenizer, params.prompt, words, params.seed)
+            mixed = shuffled(tokenizer, params.context, words, params.seed)
             found += [mixed] if mixed else []
         elif name == "held_out":
             found.append(held_out(tokenizer, text[:MOST]))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.gpt.model import GPT
+from looking_glass.pipeline.compute import double
 from looking_glass.text.words import Word
 
 WINDOWS = 8  # read at once
@@ -48,9 +49,9 @@ def score(
     if not context or not tokens:
         raise ValueError("a token to score and one of context are required")
     ids = torch.tensor([*context, *tokens], device=model.device)
-    hidden = torch.cat(list(_windows(model, ids, stride)))[len(context) - 1 :]  # (N + 1, C)
+    hidden = torch.cat(list(window_states(model, ids, stride)))[len(context) - 1 :]  # (N + 1, C)
     targets = torch.cat([ids[len(context) :], ids[-1:]])  # the last one has no target: it repeats
-    begins = begins_word.to(hidden.device, torch.float64)
+    begins = double(begins_word.to(hidden.device))
     columns = [
         _columns(model.lm_head(rows), wanted, begins)
         for rows, wanted in zip(_pieces(hidden), _pieces(targets), strict=True)
@@ -85,7 +86,7 @@ def _pieces(rows: Tensor) -> Iterator[Tensor]:
         yield rows[start : start + POSITIONS]
 
 
-def _windows(model: GPT, ids: Tensor, stride: int) -> Iterator[Tensor]:
+def window_states(model: GPT, ids: Tensor, stride: int) -> Iterator[Tensor]:
     """Yield the hidden states of all positions of ids (n,) in their order, a window's at a time."""
     n, block = len(ids), model.config.block_size
     yield model.hidden(model.embed(ids[None, :block]))[0]
@@ -104,10 +105,10 @@ def _columns(logits: Tensor, targets: Tensor, begins: Tensor) -> tuple[Tensor, .
     own = logits.gather(-1, targets[:, None])  # (n, 1)
     ranks = (logits > own).sum(dim=-1) + 1
     # In float32 rescoring was up to 3.6e-5 nats from what was recorded while drawing.
-    log_probs = logits.double().log_softmax(dim=-1)
+    log_probs = double(logits).log_softmax(dim=-1)
     probs = log_probs.exp()
     return (
-        log_probs.gather(-1, targets[:, None])[:, 0],
+        log_probs.gather(-1, targets[:, None].to(log_probs.device))[:, 0],
         ranks,
         -torch.linalg.vecdot(probs, log_probs),
         log_probs.amax(dim=-1),
@@ -115,13 +116,14 @@ def _columns(logits: Tensor, targets: Tensor, begins: Tensor) -> tuple[Tensor, .
     )
 
 
-def word_starters(pieces: Sequence[bytes]) -> Tensor:
+def word_starters(pieces: Sequence[bytes], end_of_text: int | None) -> Tensor:
     """Return which tokens, by their bytes, begin a word after another: white space first: (V,).
 
-    The end of a text ends a word too: it is counted among them, as the last of the vocabulary.
+    The end of a text ends a word too: the token `end_of_text`, where there is one, is among them.
     """
     starts = torch.tensor([piece[:1].isspace() for piece in pieces])
-    starts[-1] = True
+    if end_of_text is not None:
+        starts[end_of_text] = True
     return starts
 
 

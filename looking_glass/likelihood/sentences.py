@@ -26,7 +26,7 @@ class Sentence:
 
 def prompt_tokens(tokenizer: Tokenizer, params: LogprobParams, block_size: int) -> list[int]:
     """Return the prompt's tokens; raise `InputError` unless sentences can be drawn after it."""
-    prompt = tokenizer.encode_prompt(params.prompt)
+    prompt = tokenizer.encode_prompt(params.context)
     if not prompt:
         raise InputError("logprob.prompt: at least one token is required to begin from, got none")
     if len(prompt) + params.max_tokens > block_size + 1:  # the last token drawn is never an input
@@ -70,7 +70,7 @@ def users_sentences(tokenizer: Tokenizer, params: LogprobParams) -> list[Sentenc
                 "take it out"
             )
         name = "yours" if len(params.sentences) == 1 else f"yours {number}"
-        found.append(Sentence(name=name, tokens=continuation(tokenizer, params.prompt, text)))
+        found.append(Sentence(name=name, tokens=continuation(tokenizer, params.context, text)))
     return found
 
 

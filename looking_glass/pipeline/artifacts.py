@@ -30,6 +30,8 @@ TEXTS = [
     *("nearest_row", "nearest_1", "nearest_2", "nearest_3", "drawn_nearest"),
     *("fed", "ids", "settings"),
 ]
+# What pandas says of a file in whose middle memory ran out.
+_NO_ROOM = "Calling read(nbytes) on source failed"
 # What to do about an artifact that is not as a stage wrote it.
 AGAIN = "make it again with dvc repro -f and the stage that writes it"
 
@@ -131,6 +133,8 @@ def read_csv(path: Path) -> pd.DataFrame:
             dtype=dict.fromkeys(TEXTS, str),
         )
     except ValueError as error:  # which pandas' own errors and UnicodeDecodeError are
+        if _NO_ROOM in str(error):
+            raise MemoryError from None
         raise InputError(f"{path}: no table ({shorten(str(error))}): {AGAIN}") from None
     if not isinstance(table.index, pd.RangeIndex):
         raise InputError(f"{path}: no table (a row is longer than the first): {AGAIN}")

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 import torch
 import torch.utils.deterministic
 from pydantic import Field
+from torch import Tensor
 
 from looking_glass.pipeline.errors import InputError
 from looking_glass.pipeline.params import Section
@@ -39,6 +40,9 @@ PORTABLE = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Haswell",
 }
+
+# Kinds of device that know no float64.
+WITHOUT_FLOAT64 = {"mps"}
 
 
 def prepare(params: ComputeParams) -> torch.device:
@@ -75,15 +79,28 @@ def side_by_side(
     """Return `function` of each job, in their order, worked on by `params.threads` at a time.
 
     Each computes with one thread, and so gives the same bits whatever the number at work: on small
-    tensors two threads of one operation mostly wait for each other.
+    tensors two threads of one operation mostly wait for each other. On another device than the CPU
+    they are worked on one by one: they would share it.
     """
-    workers = 1 if select_device(params.device).type == "cuda" else params.threads
+    if select_device(params.device).type != "cpu":
+        return [function(job) for job in jobs]
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(workers) as pool:
+        with ThreadPoolExecutor(params.threads) as pool:
             return list(pool.map(function, jobs))
     finally:
         torch.set_num_threads(params.threads)
+
+
+def float64_device(device: torch.device) -> torch.device:
+    """Return where to compute in float64 what is on `device`: there, or on the CPU."""
+    return torch.device("cpu") if device.type in WITHOUT_FLOAT64 else device
+
+
+def double(tensor: Tensor) -> Tensor:
+    """Return `tensor` in float64, on its own device or, where that has none, on the CPU."""
+    # Moved first: a copy that also converts may convert on the device.
+    return tensor.to(float64_device(tensor.device)).double()
 
 
 def select_device(name: str) -> torch.device:

@@ -67,10 +67,10 @@ def run_stage(main: Callable[[], None]) -> None:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not _NO_MEMORY.search(str(error)):
             raise
+        said = f" ({shorten(str(error), 160)})" if str(error) else ""
         _end(
-            f"the memory of this machine does not suffice ({shorten(str(error), 160)}): lower what "
-            f"this stage needs of {', '.join(SIZES)}, raise train.accumulate, or take a larger "
-            "machine"
+            f"the memory of this machine does not suffice{said}: lower what this stage needs of "
+            f"{', '.join(SIZES)}, raise train.accumulate, or take a larger machine"
         )
     except StoppedError as stopped:
         # What a stage writes is whole or absent, and `train` has saved its state: see `Scratch`.

@@ -23,10 +23,12 @@ SECTIONS = (
     "encode",
     "model",
     "train",
+    "evaluate",
     "invert",
     "attention",
     "logprob",
     "report",
+    "export",
 )
 # PyTorch takes seeds below 2^64; the room above is for those that are made by adding to this one.
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -36,6 +38,11 @@ Rate = Annotated[float, Field(ge=1e-12, le=100)]
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
+
+
+def with_line_breaks(text: str) -> str:
+    """Return a parameter's text with the line breaks that it writes as a backslash and an n."""
+    return text.replace("\\n", "\n")
 
 
 def wrong(key: str, reason: str) -> PydanticCustomError:

@@ -7,9 +7,42 @@ from typing import Any
 import pandas as pd
 
 from looking_glass.report import methods, page_data
-from looking_glass.report.prose import agreement, choice, inversion, likelihood, model, yardstick
+from looking_glass.report.prose import (
+    agreement,
+    brief,
+    choice,
+    inversion,
+    likelihood,
+    model,
+    yardstick,
+)
 from looking_glass.report.prose.phrases import quoted, space_before
 from looking_glass.report.results import Choice, Results, first_sentence
+
+
+def in_short(
+    results: Results,
+    metrics: dict[str, Any],
+    settings: dict[str, Any],
+    pair: tuple[Choice, Choice],
+) -> list[brief.ShortAnswer]:
+    """Return the six answers of the page in short; `pair` is the first sentence's choice."""
+    first, last = pair
+    agreed = {name: results.table(f"attention/{name}/agreement") for name in ("first", "last")}
+    samples, restarts = results.table("logprob/samples"), results.table("invert/restarts")
+    return [
+        brief.of_data(metrics["encode"]),
+        brief.of_training(metrics, settings["train"]["steps"]),
+        brief.of_inversion(
+            metrics["invert"],
+            best_restarts(restarts),
+            results.readings(),
+            settings["invert"]["sentence"],
+        ),
+        brief.of_last_block(last, results.worth(1)),
+        brief.of_first_block(first, last, agreed, results.details("attention/first")["contexts"]),
+        brief.of_sentence(metrics["logprob"], samples["text"].iloc[0]),
+    ]
 
 
 def about_inversion(results: Results, metrics: dict[str, Any]) -> dict[str, Any]:

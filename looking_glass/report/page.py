@@ -12,16 +12,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from looking_glass.pipeline.params import with_line_breaks
+from looking_glass.report import glossary
+from looking_glass.report.contents import Contents
+from looking_glass.report.live.scripts import join_modules
 from looking_glass.report.prose.phrases import percent, visible
+from looking_glass.report.prose.terms import TERMS
 from looking_glass.report.readings import Readings
 
 TEMPLATES = Path(__file__).parent / "templates"
+MODULES = Path(__file__).parent / "live"  # of scripts: some are the live page's as well
 QUOTED = re.compile("“([^“”]*)”")
-
-
-def data_uri(png: bytes) -> str:
-    """Return a PNG as a `data:` address, so that the page needs no other file."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def digest(text: str) -> Markup:
@@ -59,5 +60,14 @@ def render(context: dict[str, Any], readings: Readings) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, show=visible, reading=readings.label, digest=digest)
-    return environment.get_template("report.html.jinja").render(context) + "\n"
+    environment.filters.update(
+        percent=percent,
+        show=visible,
+        breaks=with_line_breaks,
+        reading=readings.label,
+        digest=digest,
+        terms=glossary.mark,
+    )
+    page = environment.get_template("report.html.jinja")
+    script = Markup(join_modules("report", MODULES))  # noqa: S704 - our own
+    return page.render(context, contents=Contents(), glossary=TERMS, script=script) + "\n"

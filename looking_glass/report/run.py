@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from looking_glass.report.context import (
     about_attention,
     about_inversion,
     about_log_probabilities,
     about_model,
+    in_short,
     live_data,
 )
 from looking_glass.report.figures.fonts import noting_what_is_missing
 from looking_glass.report.gallery import draw_figures
 from looking_glass.report.measures import MEASURES
-from looking_glass.report.page import data_uri, render
+from looking_glass.report.page import render
 from looking_glass.report.params import ReportParams
+from looking_glass.report.pictures import paint
 from looking_glass.report.plots import plot_tables
-from looking_glass.report.prose.brief import explain_loss, in_brief
+from looking_glass.report.prose.brief import explain_loss
 from looking_glass.report.prose.phrases import explain_missing
 from looking_glass.report.results import Results
 
@@ -47,8 +47,8 @@ def make_report(results: Results, settings: dict[str, Any], params: ReportParams
         for number in range(1, len(settings["attention"]["prompts"]) + 1)
     ]
     with noting_what_is_missing() as missing:
-        figures = {
-            name: to_png(figure, params.dpi)
+        pictures = {
+            name: paint(figure, params.dpi)
             for name, figure in draw_figures(results, metrics, pairs, params.colors).items()
         }
     context = {
@@ -56,7 +56,7 @@ def make_report(results: Results, settings: dict[str, Any], params: ReportParams
         "params": settings,
         "colors": params.colors,
         "missing_text": explain_missing(missing),
-        "figures": {name: data_uri(png) for name, png in figures.items()},
+        "figures": pictures,
         "loss_text": explain_loss(metrics["evaluate"]),
         "sentence": settings["invert"]["sentence"],
         "measures": MEASURES,
@@ -64,14 +64,14 @@ def make_report(results: Results, settings: dict[str, Any], params: ReportParams
         **about_model(results, metrics, settings),
         **about_attention(results, pairs),
         "page_data": live_data(results, pairs),
-        "brief": in_brief(metrics, readings, pairs[0][1], results.worth(1)),
+        "answers": in_short(results, metrics, settings, pairs[0]),
         **about_log_probabilities(results, metrics["logprob"], settings["logprob"]),
         "versions": ", ".join(f"{name} {public_version(name)}" for name in PACKAGES),
         "parameter_rows": flatten(settings),
     }
     return Report(
         page=render(context, readings),
-        figures=figures,
+        figures={name: picture.png for name, picture in pictures.items()},
         plots=plot_tables(
             loss=results.table("train/loss"),
             baselines=metrics["evaluate"]["baseline_val_loss"],
@@ -83,13 +83,6 @@ def make_report(results: Results, settings: dict[str, Any], params: ReportParams
             calibration=results.table("logprob/calibration"),
         ),
     )
-
-
-def to_png(figure: Figure, dpi: int) -> bytes:
-    """Return the figure as PNG bytes, without the version that Matplotlib would write into them."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def public_version(package: str) -> str:

@@ -165,7 +165,9 @@ def _copy_local(path: Path, target: Path) -> None:
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would never end
             raise InputError(f"{path}: a file is required, it is none: correct the path")
-        shutil.copyfile(path, target)
+        source = path.open("rb")
     except (OSError, ValueError) as error:  # a path that holds NUL is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read ({reason}): correct the path") from None
+    with source, target.open("wb") as copy:
+        shutil.copyfileobj(source, copy)

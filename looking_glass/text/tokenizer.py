@@ -1,9 +1,8 @@
-"""GPT-2's byte-pair encoding from local tables."""
+"""GPT-2's byte-pair encoding from local tables: its own, or another vocabulary's."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 import re
 from collections.abc import Iterator
@@ -12,15 +11,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import tiktoken
-from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 
-from looking_glass.pipeline.errors import InputError
+from looking_glass.text.bpe_tables import read_tables
 from looking_glass.text.characters import shown_alone, shown_in_text
 
 # Radford et al. 2019, encoder.py: contractions, words, numbers and signs, each with the one space
 # before it. The published pattern; tiktoken's own is the same language, written to run faster.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-END_OF_TEXT = "<|endoftext|>"
 # Unicode's White_Space, which `\s` is in that pattern; Python's has U+001C to U+001F beside it.
 _LONG_WHITE = re.compile(
     r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]{10000,}"
@@ -31,40 +28,35 @@ class Tokenizer:
     """Text ↔ tokens. Ordinary text only: `<|endoftext|>` in a book is not the special token."""
 
     def __init__(self, vocab: Path, merges: Path) -> None:
-        """Read `encoder.json` and `vocab.bpe` (or Hugging Face's names for the same files)."""
-        # The loader caches by path in a temporary folder: with the hashes of what lies here now it
-        # cannot return another file that once lay at the same path.
-        try:
-            ranks = data_gym_to_mergeable_bpe_ranks(
-                str(merges),
-                str(vocab),
-                vocab_bpe_hash=_sha256(merges),
-                encoder_json_hash=_sha256(vocab),
-            )
-        except (AssertionError, AttributeError, KeyError, ValueError) as error:
-            raise InputError(
-                f"{vocab} and {merges}: GPT-2's encoder.json and vocab.bpe are required, "
-                f"these two do not belong together ({type(error).__name__}): check download's "
-                "sources"
-            ) from None
-        self._ranks = ranks
+        """Read `encoder.json` and `vocab.bpe` (or Hugging Face's names for the same files).
+
+        `end_of_text` is the special token that ends a text, None where there is none. Raises
+        `InputError` as `read_tables` does.
+        """
+        tables = read_tables(vocab, merges)
+        self._ranks, self._special = tables.ranks, tables.special
+        self.end_of_text = tables.end_of_text
         self._encoding = tiktoken.Encoding(
             "gpt2",
             pat_str=GPT2_PATTERN,
-            mergeable_ranks=ranks,
-            special_tokens={END_OF_TEXT: len(ranks)},
+            mergeable_ranks=tables.ranks,
+            special_tokens=tables.special,
         )
 
     @property
     def vocab_size(self) -> int:
-        """Number of tokens, the one special token included."""
-        return self._encoding.n_vocab
+        """Number of tokens, the special ones included."""
+        return len(self._ranks) + len(self._special)
 
     def token_bytes(self) -> list[bytes]:
-        """Return the bytes of every token, by id; the special token's are its name."""
-        special = END_OF_TEXT.encode()
-        n = self.vocab_size - 1
-        return [*(self._encoding.decode_single_token_bytes(i) for i in range(n)), special]
+        """Return the bytes of every token, by id; a special token's are its name."""
+        by_id = {token: piece for piece, token in self._ranks.items()}
+        by_id |= {token: name.encode() for name, token in self._special.items()}
+        return [by_id[token] for token in range(len(by_id))]
+
+    def ordinary_tokens(self) -> list[int]:
+        """Return the tokens that a text can be encoded as, in order: all but the special ones."""
+        return sorted(self._ranks.values())
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of `text`.
@@ -135,12 +127,3 @@ class Tokenizer:
     def n_bytes(self, tokens: list[int]) -> int:
         """Return how many bytes of UTF-8 `tokens` stand for."""
         return len(self._encoding.decode_bytes(tokens))
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}): run dvc repro download"
-        ) from None

@@ -68,6 +68,8 @@ def moments(
         "PyTorch": PYTORCH,
         "weights": weight_bytes(config) + tables * (learned_rows + unlearned + start),
         "optimizer": 2 * learned - (matrices if muon else 0),
+        # What PyTorch sends to the other processes, beside the gradients themselves.
+        "exchanged gradients": learned if n_processes > 1 else 0,
         "the weights to keep": learned if params.steps > params.evaluate_every else 0,
     }
     N = max(1, params.batch_size * config.block_size // (params.accumulate * n_processes))

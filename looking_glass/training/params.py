@@ -15,7 +15,7 @@ class TrainParams(Section):
     """Section `train`."""
 
     seed: Seed
-    steps: int = Field(ge=1, le=100_000_000)
+    steps: int = Field(ge=0, le=100_000_000)  # 0: the model in model.init, as it is
     batch_size: int = Field(ge=1, le=65_536)
     accumulate: int = Field(ge=1, le=65_536)
     optimizer: Literal["muon", "adamw"]
@@ -35,7 +35,7 @@ class TrainParams(Section):
 
     @model_validator(mode="after")
     def _warms_up_in_time(self) -> TrainParams:
-        if self.warmup_steps >= self.steps:
+        if self.steps and self.warmup_steps >= self.steps:
             raise wrong(
                 "warmup_steps",
                 f"warmup_steps must be below steps, got {self.warmup_steps} and {self.steps}",

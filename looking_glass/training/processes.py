@@ -72,6 +72,24 @@ class Processes:
         dist.broadcast_object_list(box, src=0)
         return box[0]
 
+    def require_same(self, identity: str) -> None:
+        """Raise `InputError` in every process unless all of them have the same `identity`.
+
+        Machines that differ in a text or a parameter would else learn each something else, and
+        nobody would be told.
+        """
+        if self.size == 1:
+            return
+        found: list[str] = [""] * self.size
+        dist.all_gather_object(found, identity)
+        others = [str(rank) for rank, one in enumerate(found) if one != found[0]]
+        if others:
+            raise InputError(
+                "all processes require the same params.yaml, data/tokens, code and PyTorch as "
+                f"process 0, got others in {', '.join(others)} of 0 to {self.size - 1}: git pull "
+                "and dvc pull on every machine"
+            )
+
     def reseed(self, seed: int, step: int) -> None:
         """Seed the global generators of every process but the first for what follows `step`.
 
@@ -98,7 +116,7 @@ def process_group(device: torch.device) -> Iterator[tuple[Processes, torch.devic
     """Join the processes that torchrun started; yield the place among them and its own device.
 
     Without torchrun that is a process alone on `device`. Raises `InputError` when several cannot
-    work on such a device, or there are fewer GPUs than processes.
+    work on such a device, there are fewer GPUs than processes, or another process is lost.
     """
     size = int(os.environ["WORLD_SIZE"]) if _launched() else 1
     if size == 1:
@@ -108,6 +126,14 @@ def process_group(device: torch.device) -> Iterator[tuple[Processes, torch.devic
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(rank=dist.get_rank(), size=size), device
+    except RuntimeError as error:
+        # Gloo has no error of its own.
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise InputError(
+            f"this process requires {size - 1} others, and lost one: see what was said there, "
+            "then start all of them again: training goes on from its last evaluation"
+        ) from error
     finally:
         dist.destroy_process_group()
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 
-from looking_glass.gpt.checkpoint import WEIGHTS_FILE, load_checkpoint
+from looking_glass.gpt.checkpoint import VOCAB_FILE, load_checkpoint
 from looking_glass.gpt.checkpoint_config import CONFIG_FILE
 from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.mingpt import build_mingpt
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.weight_files import INDEX_FILE, WEIGHTS_FILE, weight_files
+from looking_glass.pipeline.artifacts import read_json
 from looking_glass.pipeline.errors import InputError
 from looking_glass.training.positions import position_channels, see_positions
 
@@ -44,15 +46,28 @@ def checkpoint_files(init: str) -> list[Path]:
     """Return the files that decide what `model.init` starts from; raise `InputError` if missing."""
     if not is_checkpoint(init):
         return []
-    files = [Path(init) / CONFIG_FILE, Path(init) / WEIGHTS_FILE]
+    files = [Path(init) / CONFIG_FILE, *weight_files(Path(init))]
     for path in files:
         if not path.is_file():
             raise InputError(
                 f"model.init: must be {POSITIONS}, {SCRATCH} or a directory with {CONFIG_FILE} and "
-                f"{WEIGHTS_FILE}, {path} is not there: correct the path, or save the model with "
-                "transformers' save_pretrained"
+                f"{WEIGHTS_FILE} (or {INDEX_FILE} and its parts), {path} is not there: correct the "
+                "path, or save the model with transformers' save_pretrained"
             )
     return files
+
+
+def check_encoder(init: str, vocab: Path) -> None:
+    """Raise `InputError` when the model in `init` brings another encoder than that of the text.
+
+    The `vocab.json` beside it, if there is one, must give each token the id that `vocab` gives it.
+    """
+    theirs = Path(init) / VOCAB_FILE
+    if is_checkpoint(init) and theirs.is_file() and read_json(theirs) != read_json(vocab):
+        raise InputError(
+            f"model.init: the encoder of the text ({vocab}) is required, {theirs} has other "
+            "tokens: give download its vocab.json and merges.txt (download.tables_source: local)"
+        )
 
 
 @torch.no_grad()
@@ -68,11 +83,15 @@ def start_from(model: GPT, directory: Path) -> None:
     if found.vocab_size != ours.vocab_size:
         raise InputError(
             f"model.init: the vocabulary must be the encoder's {ours.vocab_size} tokens, "
-            f"{directory} has {found.vocab_size}: choose a GPT-2 with this encoder"
+            f"{directory} has {found.vocab_size}: choose a GPT-2 with this encoder, or give "
+            "download its vocab.json and merges.txt (download.tables_source: local)"
         )
-    for key in SHAPE:
-        if getattr(found, key) != getattr(ours, key):
-            raise InputError(_differs(key, getattr(ours, key), directory, getattr(found, key)))
+    if differ := [key for key in SHAPE if getattr(found, key) != getattr(ours, key)]:
+        first = differ[0]
+        raise InputError(
+            _differs(first, getattr(ours, first), directory, getattr(found, first))
+            + "".join(f"; model.{key} {getattr(found, key)} too" for key in differ[1:])
+        )
     if found.block_size < ours.block_size:
         raise InputError(_differs("block_size", ours.block_size, directory, found.block_size))
     weights = theirs.state_dict()

@@ -7,26 +7,21 @@ of its own. In a text it may also differ by one in the last place that is printe
 
 from __future__ import annotations
 
-import binascii
-import io
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.image
 import numpy as np
 import pandas as pd
 
 from looking_glass.pipeline.artifacts import read_csv, read_json
 from looking_glass.pipeline.errors import InputError, shorten
+from looking_glass.verification.pictures import ADDRESS, in_page, pictures
 
 TOLERANCE = 1e-3
-# Of a figure: the share of its pixels that may look different, and by how much one may not.
-PIXELS, SHADE = 0.02, 16 / 255
 _NUMBER = re.compile(r"[-−+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
-_PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -57,7 +52,7 @@ def compare(path: str, committed: Path, found: Path) -> list[Difference] | None:
         elif one.suffix == ".csv":
             pairs = _tables(read_csv(one), read_csv(other))
         elif one.suffix == ".png":
-            pairs = _pictures(*contents)
+            pairs = pictures(*contents)
         else:
             pairs = _texts(*(content.decode() for content in contents))
         return [Difference(path, *map(shorten, pair)) for pair in pairs]
@@ -108,22 +103,13 @@ def _columns(name: str, a: pd.Series, b: pd.Series) -> Iterator[tuple[str, str, 
             yield f"row {row}, {name}", str(one), str(other)
 
 
-def _pictures(a: bytes, b: bytes) -> Iterator[tuple[str, str, str]]:
-    one, other = (matplotlib.image.imread(io.BytesIO(content)) for content in (a, b))
-    if one.shape != other.shape:
-        yield "size", str(one.shape[:2]), str(other.shape[:2])
-    else:
-        share = float((np.abs(one - other).max(axis=-1) > SHADE).mean())
-        if share > PIXELS:
-            yield "pixels", "the same", f"{share:.1%} look different"
-
-
 def _texts(a: str, b: str) -> Iterator[tuple[str, str, str]]:
-    ones, others = _PICTURE.findall(a), _PICTURE.findall(b)
+    ones, others = ADDRESS.findall(a), ADDRESS.findall(b)
     for number, (one, other) in enumerate(zip(ones, others, strict=False), start=1):
-        if one != other and [*_pictures(binascii.a2b_base64(one), binascii.a2b_base64(other))]:
-            yield f"picture {number}", "as committed", "looks different"
-    lines, other_lines = (_PICTURE.sub("picture", text).splitlines() for text in (a, b))
+        if one != other:
+            for place, committed, found in in_page(one, other, _same_line):
+                yield f"picture {number}, {place}", committed, found
+    lines, other_lines = (ADDRESS.sub("picture", text).splitlines() for text in (a, b))
     if len(lines) != len(other_lines):
         yield "lines", str(len(lines)), str(len(other_lines))
         return

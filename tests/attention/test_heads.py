@@ -45,3 +45,18 @@ def test_a_head_that_looks_two_back_is_said_to(monkeypatch: pytest.MonkeyPatch) 
     assert table["share"].tolist() == pytest.approx([0.9, 0.7])
     assert table["even"].iloc[0] == pytest.approx(sum(1 / n for n in range(9, 17)) / 8)
     assert table["share_on_itself"].tolist() == pytest.approx([0.0, 0.7])
+    assert table[["block", "head"]].to_numpy().tolist() == [[1, 1], [1, 2]]
+
+
+def test_what_falls_on_the_token_before_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fixed(model: GPT, x: torch.Tensor) -> Trace:
+        pattern = torch.zeros(len(x), 2, 16, 16)
+        rows = torch.arange(2, 16)
+        pattern[:, :, rows, rows - 1] = 0.3
+        pattern[:, :, rows, rows - 2] = 0.6
+        return Trace(hidden=x, patterns=[pattern], values=[])
+
+    monkeypatch.setattr(heads, "trace", fixed)
+    table = heads.head_habits(make_model(n_layer=1), TEXT)
+    assert table["share_on_previous"].tolist() == pytest.approx([0.3, 0.3])
+    assert table["share"].tolist() == pytest.approx([0.6, 0.6])

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from looking_glass.attention import run
+from looking_glass.attention import cause_tables as causes
+from looking_glass.attention import memory, run, tables
 from looking_glass.attention.contexts import seen_by
+from looking_glass.attention.interventions import single
 from looking_glass.attention.measures import measure, measure_cases, of_block
 from looking_glass.attention.params import AttentionParams
 from looking_glass.attention.redrawn import redrawn
@@ -16,7 +18,7 @@ from looking_glass.attention.run import block_agreement, by_prompt, choice_array
 from looking_glass.attention.traced import TracedSentence
 from looking_glass.gpt.model import GPT
 from looking_glass.text import sample
-from looking_glass.text.corpus import Tokens
+from looking_glass.text.corpus import Corpus, Tokens
 from looking_glass.text.reader import Reader
 from tests.helpers.cases import COMPUTE
 
@@ -74,6 +76,69 @@ def test_measures_are_kept_of_sentences_of_cases_and_of_a_model_that_learned_not
     assert patterns == ["attention", "shuffled", "position", "redrawn"]
     measured = of_block(kept(once, "contexts"), 1)
     assert measured["attention"].shape == (6, 4)
+
+
+def test_a_sentences_tables_are_those_of_its_choice_and_of_the_block_asked_for(
+    model: GPT, tokenizer: Reader, traced: TracedSentence, text: Tokens
+) -> None:
+    corpus = Corpus(train=text, val=text, vocab_size=50_257, val_bytes=1)
+    made = run.choice_tables(model, tokenizer, traced, corpus)
+    assert list(made) == ["alternatives", "blocks", "parts", "provenance", "removals"]
+    own = model(traced.choices.contexts)[0, -1]
+    first = made["alternatives"].iloc[0]
+    assert first["text"] == tokenizer.decode_alone([int(own.argmax())])[0]
+    assert made["blocks"]["block"].unique().tolist() == [1, 2]
+    assert made["provenance"].equals(
+        causes.provenance_table(traced.sentence, corpus.train, tokenizer)
+    )
+    everywhere = causes.removal_table(model, traced, range(2), "all blocks", tokenizer)
+    rows = causes.removal_table(model, traced, range(2), "every row", tokenizer, every_row=True)
+    assert made["removals"].equals(pd.concat([everywhere, rows]))
+    assert not rows.drop(columns=rows.columns[0]).equals(everywhere.drop(columns=rows.columns[0]))
+
+    cases, generator = draw(model, tokenizer, text, params("a"), COMPUTE)
+    once = choice_arrays(model, [traced], cases, MATCHED, COMPUTE, generator)
+    for block in (0, 1):
+        of_one = run.block_tables(model, tokenizer, traced, block, once, 1)
+        assert list(of_one) == [
+            *("tokens", "words", "heads", "head_words", "rows", "measures", "removals")
+        ]
+        for name, spans in (("tokens", single(traced.case.length)), ("words", traced.spans)):
+            measured = of_block(measure(model, traced.choices, spans, MATCHED), block)
+            for what in ("knock_out", "direct", "weighted_norm"):
+                found = of_one[name][what].to_numpy()[: len(spans)]
+                np.testing.assert_allclose(found, measured[what], atol=1e-6)
+        one_by_one = causes.by_head(model, traced.choices, block, traced.spans)
+        told = of_one["head_words"].groupby("head")["knock_out"].agg(list)
+        for head, effect in enumerate(one_by_one, start=1):
+            np.testing.assert_allclose(told[head][:10], effect[0], atol=1e-6)
+        added = causes.added_by_head(model, traced.choices, block)
+        direct = of_one["heads"].groupby("head")["direct"].agg(list)
+        np.testing.assert_allclose(direct[2][: added.shape[1]], added[1], atol=1e-6)
+        pattern = traced.patterns[block].mean(dim=0)[traced.sentence.predicting]
+        np.testing.assert_allclose(of_one["tokens"]["predicting_row"], pattern, atol=1e-6)
+        assert of_one["rows"].equals(tables.row_table(traced, block))
+        assert set(of_one["measures"]["measure"]) <= set(of_block(kept(once, "contexts"), block))
+        assert of_one["removals"].equals(
+            causes.removal_table(model, traced, [block], "this block", tokenizer)
+        )
+
+
+def test_memory_is_asked_for_what_will_be_read(
+    model: GPT,
+    tokenizer: Reader,
+    traced: TracedSentence,
+    text: Tokens,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cases, _ = draw(model, tokenizer, text, params("a"), COMPUTE)
+    run.check_memory(model, [traced], cases, params("a"), COMPUTE)
+    asked: list[object] = []
+    monkeypatch.setattr(run, "require", lambda needs, *rest, **named: asked.extend((needs, named)))
+    run.check_memory(model, [traced], cases, params("a"), COMPUTE)
+    lengths = [case.length for case in cases]
+    needs = memory.moments(model.config, [traced.case.length], lengths, n_words=4, threads=1)
+    assert asked == [needs, {"stage": "choose", "keys": memory.KEYS}]
 
 
 def test_the_tables_of_several_sentences_are_joined_by_their_number() -> None:

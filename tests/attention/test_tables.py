@@ -28,6 +28,8 @@ def test_what_the_words_receive_is_what_their_tokens_do(model: GPT, traced: Trac
     tokens = tables.token_table(traced, 1, measure(model, traced, single(traced.case.length)))
     words = tables.word_table(traced, tokens, measure(model, traced, traced.spans))
     assert words["text"].tolist() == traced.words
+    assert words["word"].tolist() == list(range(12))
+    assert "attention" not in words, "it is the rows themselves"
     for column in ("predicting_row", "own_row", "direct"):
         summed = tokens.groupby("word")[column].sum(min_count=1)
         np.testing.assert_allclose(words[column], summed, atol=1e-6)
@@ -73,6 +75,8 @@ def test_the_numbers_of_a_row_by_hand() -> None:
     assert found["largest_entropy"] == pytest.approx(math.log(3))
     assert found["mean_distance"] == pytest.approx(0.5 * 2 + 0.25)
     assert (found["on_itself"], found["on_previous"], found["on_first"]) == (0.25, 0.25, 0.5)
+    alone = tables.row_numbers(torch.tensor([1.0, 0.0]), 0)
+    assert (alone["on_itself"], alone["on_previous"]) == (1, 0), "nothing stands before the first"
 
 
 def test_every_head_and_their_mean_have_both_rows(traced: TracedSentence) -> None:
@@ -132,4 +136,12 @@ def test_attentions_agreement_is_told_for_the_size_and_the_sign_of_effects(
     told = tables.metrics(tables.row_table(traced, 1), words, trust, 7)
     assert told["rank_correlation"] == {"size": {"knock_out": 0.5}, "sign": {"knock_out": None}}
     assert told["contexts"] == 7
+    assert list(told) == [
+        *("contexts", "predicting_row_sum", "own_row_sum", "attention_sum", "query_rows"),
+        *("entropy", "mean_distance", "on_itself", "on_previous", "on_first"),
+        *("largest_knock_out", "rank_correlation"),
+    ]
+    row = tables.row_numbers(traced.patterns[1].mean(dim=0)[traced.sentence.predicting], 0)
+    assert told["predicting_row_sum"] == pytest.approx(row["sum"])
+    assert told["entropy"] == pytest.approx(row["entropy"])
     assert told["largest_knock_out"] == pytest.approx(float(measured["knock_out"].max()))

@@ -122,7 +122,7 @@ def test_baselines_are_counted_on_the_training_text_and_scored_on_the_other() ->
         vocab_size=V,
         val_bytes=4,
     )
-    found = baseline_losses(corpus)
+    found = baseline_losses(corpus, corpus.val)
     assert list(found) == ["unigram", "bigram", "trigram"]
     for order, loss in enumerate(found.values(), start=1):
         assert loss == KneserNey(TEXT, order=order, vocab_size=V).mean_loss([0, 1, 2, 3])
@@ -185,7 +185,7 @@ def test_a_long_text_is_counted_and_scored_on_its_samples() -> None:
     train, val = (rng.integers(0, V, n).astype(np.uint16) for n in (300, 90))
     corpus = Corpus(train=train, val=val, vocab_size=V, val_bytes=90)
     with mock.patch.multiple(kneser_ney, COUNTED=60), mock.patch.object(sample, "RUN", 20):
-        found = baseline_losses(corpus)
+        found = baseline_losses(corpus, corpus.val)
         at = trigram_loss_at(corpus, [5, 80])
     runs = tuple(train[start : start + 20] for start in (40, 140, 240))
     model = KneserNey(runs, order=3, vocab_size=V)

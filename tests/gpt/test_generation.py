@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from looking_glass.gpt.generation import generate_greedy, sample_after, sample_tokens
+from looking_glass.gpt.generation import (
+    continue_greedily,
+    generate_greedy,
+    sample_after,
+    sample_tokens,
+)
 from tests.helpers.models import make_model
 
 
@@ -50,3 +56,20 @@ def test_the_same_generator_draws_the_same_samples() -> None:
     )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_a_text_is_continued_as_if_all_of_it_were_read_anew_for_each_token() -> None:
+    model, prompt = make_model(), [3, 60]
+    plain = generate_greedy(model, model.embed(torch.tensor([prompt])), 14)[0].tolist()
+    assert continue_greedily(model, prompt, 14, lambda _: False) == prompt + plain
+    asked: list[int] = []
+
+    def enough(made: list[int]) -> bool:
+        asked.append(len(made))
+        return True
+
+    assert continue_greedily(model, prompt, 14, enough) == prompt + plain[:8]
+    assert asked == [10], "every eight tokens"
+    assert continue_greedily(model, prompt, 0, enough) == prompt
+    with pytest.raises(ValueError, match="at most block_size 16 positions"):
+        continue_greedily(model, prompt, 17, lambda _: False)

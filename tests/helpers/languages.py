@@ -1,4 +1,4 @@
-"""Small made-up books in six languages, each of few words and one grammar."""
+"""Small made-up books in six languages, each of few words and one grammar; sentences by hand."""
 
 from __future__ import annotations
 
@@ -126,3 +126,20 @@ RUSSIAN = Told(
     encoding="windows-1251",
 )
 EVERY_LANGUAGE = (CHINESE, HINDI, ARABIC, GERMAN, JAPANESE, RUSSIAN)
+
+# The text, its words between spaces and its segments, each set apart by a bar.
+SENTENCES = [
+    ("他说：“我来了。”", "他说：“我来了。”", "他|说：|“我|来|了。”"),
+    ("「你好」，3.5个iPhone！", "「你好」，3.5个iPhone！", "「你|好」，|3.5|个|iPhone！"),
+    ("मैं घर गया। वह आया।", "मैं|घर|गया।|वह|आया।", "मैं|घर|गया।|वह|आया।"),
+    ("هل جاء؟ نعم، جاء.", "هل|جاء؟|نعم،|جاء.", "هل|جاء؟|نعم،|جاء."),
+    (
+        "„Ja“, sagte z.B. Max-Otto (3,5 €).",
+        "„Ja“,|sagte|z.B.|Max-Otto|(3,5|€).",
+        "„Ja“,|sagte|z.B.|Max-|Otto|(3,5 €).",
+    ),
+    ("« Non », dit-il. ¿Qué?", "«|Non|»,|dit-il.|¿Qué?", "« Non »,|dit-|il.|¿Qué?"),
+    ("ฉันไป บ้าน", "ฉันไป|บ้าน", "ฉั|น|ไ|ป|บ้|า|น"),
+    ("カタカナの🤗🏽!", "カタカナの🤗🏽!", "カタカナ|の|🤗🏽!"),
+    ('a - b "c" d', 'a|-|b|"c"|d', 'a -|b|"c"|d'),
+]

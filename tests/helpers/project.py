@@ -35,6 +35,7 @@ EVERY_STAGE = [
     "yardstick",
     "logprob",
     "live",
+    "export",
     "report",
 ]
 # Told to write down each file of the pipeline's that Python opens, by stage.
@@ -100,12 +101,12 @@ def main_of(module: Any, *arguments: str) -> Callable[[], None]:
     return main
 
 
-def build(root: Path, tables: tuple[Path, Path]) -> None:
-    """Make a copy of the project in `root` that has run once, on a tiny text with a tiny model."""
+def lay_out(root: Path, tables: tuple[Path, Path]) -> None:
+    """Make a copy of the project in `root`, with a tiny text and a tiny model; nothing has run."""
     root.mkdir()
     for name in ("looking_glass", "stages"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
+    for name in ("dvc.yaml", "params.yaml", ".dvcignore", "CITATION.cff"):
         shutil.copy(ROOT / name, root / name)
     (root / "benchmarks").mkdir()
     shutil.copy(ROOT / "benchmarks/held_out.csv", root / "benchmarks/held_out.csv")
@@ -150,6 +151,11 @@ def build(root: Path, tables: tuple[Path, Path]) -> None:
     for words in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         assert command(root, *words).returncode == 0
     shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
+
+
+def build(root: Path, tables: tuple[Path, Path]) -> None:
+    """Make a copy of the project in `root` that has run once, on a tiny text with a tiny model."""
+    lay_out(root, tables)
     audit = root / "audit"
     audit.mkdir()
     (audit / "sitecustomize.py").write_text(AUDIT)

@@ -8,10 +8,12 @@ import pandas as pd
 from looking_glass.report import methods
 from looking_glass.report.measures import BY_KEY
 from looking_glass.report.params import Colors
+from looking_glass.report.pictures import Picture, png_address
 from looking_glass.report.readings import Readings
 from looking_glass.report.results import Choice
 
 COLORS = Colors(primary="#2f5d8a", secondary="#c8612e", muted="#8a8a8a")
+NOTHING = Picture(png=b"", source=png_address(b""), width=1, height=1)
 READINGS = Readings(vectors={"parallel": 2, "prefix_1": 1, "prefix_3": 3})
 WORDS = [*"abcdefghijkl"]
 TOKENS = pd.DataFrame(

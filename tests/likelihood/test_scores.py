@@ -183,7 +183,7 @@ def test_corrected_probabilities_of_all_words_sum_to_one() -> None:
 
 
 def test_words_begin_with_white_space_or_where_the_text_ends(tokenizer: Tokenizer) -> None:
-    starts = word_starters(tokenizer.token_bytes())
+    starts = word_starters(tokenizer.token_bytes(), tokenizer.end_of_text)
     for text, begins in ((" cat", True), ("\n", True), ("cat", False), ("'s", False)):
         assert bool(starts[tokenizer.encode(text)[0]]) is begins
     assert bool(starts[50_256])

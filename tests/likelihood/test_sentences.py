@@ -22,6 +22,9 @@ from tests.helpers.likelihood import params
 
 def test_a_prompt_is_required_and_must_leave_room(tokenizer: Reader) -> None:
     assert prompt_tokens(tokenizer, params(), 16) == [198, 198]
+    assert prompt_tokens(tokenizer, params(prompt=r"\n\n"), 16) == [198, 198], (
+        "as params.yaml has it"
+    )
     with pytest.raises(InputError, match="at least one token is required"):
         prompt_tokens(tokenizer, params(prompt=""), 16)
     assert len(prompt_tokens(tokenizer, params(prompt="a b c d e"), 16)) == 5
@@ -84,6 +87,15 @@ def test_shuffling_keeps_the_words(tokenizer: Reader) -> None:
     assert found != text
     assert sorted(found.split()) == sorted(text.split())
     assert mixed(tokenizer, text, 1) == found != mixed(tokenizer, text, 2)
+
+
+def test_a_space_is_put_between_words_that_had_one_whatever_their_script(
+    tokenizer: Reader,
+) -> None:
+    text = "我来了 你去吗 好"  # three words, where spaces say what a word is
+    found = mixed(tokenizer, text)
+    assert found != text
+    assert sorted(found.split(" ")) == sorted(text.split(" "))
 
 
 def test_words_without_spaces_are_shuffled_without(tables: tuple[Path, Path]) -> None:

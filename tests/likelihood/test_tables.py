@@ -53,6 +53,12 @@ def test_tokens_words_and_totals_add_up(scored: list[tables.Scored], tokenizer: 
         assert row["words"] == len(told) == len(TEXTS[row["sentence"]].split())
         pieces = tokenizer.decode_each(tokenizer.encode(TEXTS[row["sentence"]]))
         assert own["text"].tolist() == pieces
+        assert told["text"].tolist() == TEXTS[row["sentence"]].split()
+        assert told["word"].tolist() == list(range(len(told)))
+        assert told["tokens"].tolist() == own.groupby("word").size().tolist()
+        assert row["tokens"] == told["tokens"].sum() == len(own)
+        product = np.exp(np.float32(own["log_prob"])).prod(dtype=np.float32)
+        assert row["float32_product"] == pytest.approx(product, rel=1e-3, abs=1e-40)
         np.testing.assert_allclose(told["difference"], told["corrected"] - told["surprisal"])
 
 
@@ -76,6 +82,9 @@ def test_the_place_of_the_first_and_the_entropy_check_by_hand(tokenizer: Reader)
     assert found["nats_per_token"] == pytest.approx(20 / 6)
     assert found["entropy_per_token"] == pytest.approx(16 / 6)
     assert found["difference"] == pytest.approx((2 - 1 + 3) / 3)
+    assert found["sentences"] == 3
+    assert found["mean_tokens"] == pytest.approx(table["tokens"].mean())
+    assert found["mean_nats"] == pytest.approx(table["nats"].mean())
     assert found["standard_error"] == pytest.approx((13 / 3 / 3) ** 0.5)
 
 
@@ -94,7 +103,11 @@ def test_of_what_was_drawn_the_sentence_alone_is_counted(tokenizer: Reader) -> N
         "drawn_entropy": 15.0,
     }
     text = np.array([5, *tokens[:2], 6, *tokens[2:]], dtype=np.uint16)
-    runs = tables.verbatim_table([one], tokenizer, text)["run"].tolist()
+    table = tables.verbatim_table([one, one], tokenizer, text)
+    assert list(table) == ["sentence", "text", "run"]
+    assert table["sentence"].tolist() == [1, 1, 1, 2, 2, 2]
+    assert table["text"].tolist() == [" She", " ran", "."] * 2
+    runs = table["run"].tolist()[:3]
     assert runs == [2, 2, 1], "what follows the sentence makes its runs no longer"
 
 
@@ -119,3 +132,24 @@ def test_the_product_falls_to_zero_and_the_sum_does_not() -> None:
     assert table["cumulative"].tolist() == pytest.approx([-5.0 * n for n in range(1, 61)])
     # e^-100 is 3.7 · 10^-44, which float32 still holds in part; e^-105 is 2.5 · 10^-46.
     assert (table["float32_product"] > 0).tolist() == [True] * 20 + [False] * 40
+
+
+def test_runs_are_compared_by_the_few_numbers_of_the_details() -> None:
+    details = {
+        "nats": -1.0,
+        "tokens": 2,
+        "perplexity": 3.0,
+        "bits_per_byte": 4.0,
+        "samples": {"nats_per_token": 5.0, "entropy_per_token": 6.0},
+        "calibration": {"nats_per_token": 7.0, "expected_calibration_error": 8.0},
+    }
+    assert tables.summary(details) == {
+        "sentence_nats": -1.0,
+        "sentence_tokens": 2,
+        "sentence_perplexity": 3.0,
+        "sentence_bits_per_byte": 4.0,
+        "sampled_nats_per_token": 5.0,
+        "sampled_entropy_per_token": 6.0,
+        "val_loss_sliding": 7.0,
+        "calibration_error": 8.0,
+    }

@@ -225,6 +225,18 @@ def test_any_column_of_texts_may_look_like_numbers(tmp_path: Path, column: str) 
     assert artifacts.read_csv(tmp_path / "t.csv")[column].tolist() == ["12", "007", "1e5"]
 
 
+def test_memory_that_ends_in_the_middle_of_a_table_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_path: Path, **_named: object) -> None:
+        said = "Error tokenizing data. C error: Calling read(nbytes) on source failed."
+        raise pd.errors.ParserError(said)
+
+    monkeypatch.setattr(pd, "read_csv", read)
+    with pytest.raises(MemoryError):
+        artifacts.read_csv(tmp_path / "t.csv")
+
+
 @pytest.mark.parametrize(
     ("read", "content"),
     [

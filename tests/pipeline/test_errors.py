@@ -115,9 +115,7 @@ def test_a_reader_who_leaves_ends_the_stage_in_one_line(tmp_path: Path) -> None:
     stage.stdin.close()
     said = stage.stderr.read()
     stage.stderr.close()
-    assert said == (
-        "error: Broken pipe: whoever read what this stage says is gone, run it again\n"
-    )
+    assert said == ("error: Broken pipe: whoever read what this stage says is gone, run it again\n")
     assert stage.wait() == 1
     assert list(tmp_path.iterdir()) == []
 

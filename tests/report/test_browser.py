@@ -17,6 +17,7 @@ from looking_glass.pipeline.artifacts import read_csv, write_csv
 from looking_glass.report import run
 from stages import report
 from tests.helpers.project import ROOT, edit
+from tests.helpers.report import NOTHING
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
@@ -195,13 +196,87 @@ def test_copied_runs_are_marked_from_the_length_asked_for(page: Page, project: P
 
 
 def test_the_contents_lead_to_every_part(page: Page) -> None:
-    links = page.locator("nav a")
-    assert links.count() == page.locator("h2").count() == 7
-    for link in links.all():
+    parts = page.locator("nav ol > li > a")
+    assert parts.count() == page.locator("section h2").count() == 8
+    for link in page.locator("nav a, .answers a, a.term").all():
         assert page.locator(str(link.get_attribute("href"))).count() == 1
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids))
     assert all(image.get_attribute("alt") for image in page.locator("img").all())
+
+
+def test_all_six_answers_are_on_the_first_screen(page: Page) -> None:
+    box = page.locator(".answers").bounding_box()
+    assert box
+    assert page.locator(".answers li").count() == 6
+    assert box["y"] + box["height"] <= 900
+
+
+def test_tables_and_figures_have_room_enough(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    wider = "[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth)"
+    assert page.evaluate(f"{wider}.map(e => e.innerText.slice(0, 60))") == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390, "with all of it open"
+    page.wait_for_function(f"{wider}.length > 20 && {wider}.every(e => e.tabIndex === 0)")
+
+
+def test_the_contents_stay_and_tell_where_the_reader_is(page: Page) -> None:
+    nav, last = page.locator("nav"), page.locator("#logprob")
+    assert nav.locator("[aria-current]").count() == 0
+    last.evaluate("e => e.scrollIntoView()")
+    nav.locator("a[href='#logprob'][aria-current]").wait_for()
+    assert nav.bounding_box()["y"] == 0  # type: ignore[index]
+    assert nav.get_by_text("Beside other sentences").is_visible()
+    assert not nav.get_by_text("What was reached").is_visible()
+
+
+def test_on_a_phone_the_contents_open_when_asked(browser: Browser, address: str) -> None:
+    page, faults = visit(browser, address, viewport={"width": 390, "height": 844})
+    nav, link = page.locator("nav"), page.locator("nav a[href='#last']")
+    assert not link.is_visible()
+    nav.locator("summary").click()
+    link.click()
+    nav.locator(".here", has_text="Attention in the last block").wait_for()
+    assert not link.is_visible()
+    top = page.locator("#last").bounding_box()["y"]  # type: ignore[index]
+    assert nav.bounding_box()["height"] <= top < 120, "under the bar"  # type: ignore[index]
+    page.close()
+    assert faults == []
+
+
+def test_a_word_is_told_to_whoever_points_at_it_or_comes_by_keyboard(page: Page) -> None:
+    term, tip = page.locator("#training ~ p a.term").first, page.locator(".tip")
+    told = page.locator(f"#{term.get_attribute('aria-describedby')}").inner_text()
+    assert not tip.is_visible()
+    term.hover()
+    assert told in tip.inner_text()
+    tip.hover()
+    assert tip.is_visible(), "what is told can be pointed at too"
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    page.mouse.move(0, 0)
+    term.focus()
+    assert told in tip.inner_text()
+    page.keyboard.press("Enter")
+    assert page.url.endswith(str(term.get_attribute("href")))
+    assert not tip.is_visible()
+
+
+def test_a_word_is_told_to_whoever_taps_it(browser: Browser, address: str) -> None:
+    view = {"width": 390, "height": 844}
+    page, faults = visit(browser, address, viewport=view, has_touch=True)
+    term, tip = page.locator("#training ~ p a.term").first, page.locator(".tip")
+    term.tap()
+    box = tip.bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert "#" not in page.url, "the reader stays where they are"
+    page.locator("h1").tap()
+    assert not tip.is_visible()
+    page.close()
+    assert faults == []
 
 
 def test_on_paper_and_without_scripts_nothing_is_missed(browser: Browser, address: str) -> None:
@@ -212,6 +287,8 @@ def test_on_paper_and_without_scripts_nothing_is_missed(browser: Browser, addres
     page.emulate_media(media="print", color_scheme="dark")
     assert not page.locator(".live").first.is_visible()
     assert page.locator("figure img").first.is_visible()
+    assert page.locator("nav").evaluate("e => getComputedStyle(e).position") == "static"
+    assert page.locator("dl.glossary dd").last.is_visible()
     page.close()
     assert faults == []
 
@@ -237,7 +314,7 @@ def test_markup_shows_as_text_everywhere(
         logprob__prompt=MARKUP,
     )
     monkeypatch.chdir(root)
-    monkeypatch.setattr(run, "to_png", lambda _figure, _dpi: b"")
+    monkeypatch.setattr(run, "paint", lambda _figure, _dpi: NOTHING)
     report.main()
     page, faults = visit(browser, f"file://{root}/reports/report.html")
     for place in (

@@ -16,6 +16,7 @@ from looking_glass.text.forms import form_features
 from looking_glass.text.reader import Reader
 from looking_glass.text.tokenizer import Tokenizer
 from looking_glass.training import token_table
+from tests.helpers.report import NOTHING
 
 FEATURES = functools.cache(form_features)
 
@@ -23,7 +24,7 @@ FEATURES = functools.cache(form_features)
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures that are drawn and not painted: that takes most of the report's time."""
-    monkeypatch.setattr(run, "to_png", lambda _figure, _dpi: b"")
+    monkeypatch.setattr(run, "paint", lambda _figure, _dpi: NOTHING)
 
 
 @pytest.fixture

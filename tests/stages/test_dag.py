@@ -20,7 +20,8 @@ PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 def test_a_script_for_every_stage_and_a_stage_for_every_script() -> None:
     scripts = {path.stem for path in (ROOT / "stages").glob("[!_]*.py")}
-    assert scripts - {"verify"} == set(STAGES)  # which compares runs, and is part of none
+    # Scripts for when they are asked for: one compares runs, one scores sentences from a file.
+    assert scripts - {"verify", "score"} == set(STAGES)
     for name, stage in STAGES.items():
         launcher, *words = stage["cmd"].split()[:3]
         assert launcher == ("\\${LAUNCH:-python}" if name == "train" else "python")
@@ -56,6 +57,26 @@ def test_no_room_reads_parameters_by_itself() -> None:
 
 def test_params_yaml_has_the_sections_that_stages_read_in_the_order_of_the_code() -> None:
     assert tuple(PARAMS) == SECTIONS
+
+
+def texts_in(value: Any) -> list[str]:
+    """Return every text in a tree of parameters."""
+    inner = value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict | list):
+        return [text for one in inner for text in texts_in(one)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_no_parameter_breaks_a_line_of_the_tables_that_dvc_writes() -> None:
+    texts = texts_in(PARAMS)
+    assert len(texts) > 20
+    assert [text for text in texts if len(text.splitlines()) > 1] == []
+
+
+def test_what_is_made_for_others_is_an_out_of_a_stage() -> None:
+    (artifact,) = DAG["artifacts"].values()
+    assert artifact["type"] == "model"
+    assert artifact["path"] in STAGES["export"]["outs"]
 
 
 def test_every_plot_is_drawn_from_an_out_of_the_report() -> None:

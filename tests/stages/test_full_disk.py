@@ -17,6 +17,8 @@ from looking_glass.gpt.checkpoint import save_checkpoint
 from looking_glass.pipeline import artifacts
 from looking_glass.pipeline.errors import run_stage
 from looking_glass.text.corpus import Corpus, write_corpus
+from looking_glass.text.fetching import fetch_all
+from looking_glass.text.sources import LocalSource
 from looking_glass.training.resume import Scratch
 from tests.helpers.models import make_model
 
@@ -28,6 +30,10 @@ def corpus():
     with artifacts.whole_directory(root / "corpus") as directory:
         write_corpus(directory, Corpus(train=many, val=many, vocab_size=9, val_bytes=9))
 
+def download():
+    with artifacts.whole_directory(root / "download") as directory:
+        fetch_all({"book.txt": LocalSource(path=Path(sys.argv[2]))}, directory)
+
 def checkpoint():
     with artifacts.whole_directory(root / "checkpoint") as directory:
         save_checkpoint(directory, model.state_dict(), model.config)
@@ -37,6 +43,7 @@ writers = {
     "json": lambda: artifacts.write_json(root / "json", {"x": "y" * 100_000}),
     "csv": lambda: artifacts.write_csv(root / "csv", pd.DataFrame({"x": range(100_000)})),
     "tensors": lambda: artifacts.write_tensors(root / "tensors", {"x": many}),
+    "download": download,
     "corpus": corpus,
     "checkpoint": checkpoint,
     "state.pt": lambda: Scratch(root, "state").save({"x": torch.zeros(100_000)}),
@@ -58,9 +65,13 @@ def test_every_writer_ends_in_one_line_and_leaves_what_was_there(tmp_path: Path)
         (tmp_path / name / inner).write_text("old")
     (tmp_path / "state").mkdir()
     (tmp_path / "state/state.pt").write_text("old")
+    (tmp_path / "download").mkdir()
+    (tmp_path / "download/book.txt").write_text("old")
+    book = tmp_path / "long.txt"
+    book.write_text("x" * 100_000)
     before = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
     done = subprocess.run(
-        [sys.executable, "-c", WRITERS, str(tmp_path)],
+        [sys.executable, "-c", WRITERS, str(tmp_path), str(book)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -68,7 +79,9 @@ def test_every_writer_ends_in_one_line_and_leaves_what_was_there(tmp_path: Path)
     )
     assert done.stderr == ""
     told = dict(line.split("|") for line in done.stdout.splitlines())
-    assert list(told) == ["text", "json", "csv", "tensors", "corpus", "checkpoint", "state.pt"]
+    assert list(told) == [
+        *("text", "json", "csv", "tensors", "download", "corpus", "checkpoint", "state.pt")
+    ]
     for name, line in told.items():
         place = "state/state.pt" if name == "state.pt" else name
         assert line.startswith(f"error: {tmp_path / place}: "), line

@@ -16,11 +16,13 @@ import yaml
 
 from looking_glass.attention.params import AttentionParams
 from looking_glass.gpt.config import ModelParams
+from looking_glass.gpt.evaluation import EvaluateParams
 from looking_glass.inversion.params import InvertParams
 from looking_glass.likelihood.params import LogprobParams
 from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.pipeline.errors import InputError
 from looking_glass.pipeline.params import SECTIONS, Section, load_all, load_section, section_from
+from looking_glass.report.card.params import ExportParams
 from looking_glass.report.params import ReportParams
 from looking_glass.text.language import TextParams
 from looking_glass.text.params import EncodeParams
@@ -35,10 +37,12 @@ CLASSES: dict[str, type[Section]] = {
     "encode": EncodeParams,
     "model": ModelParams,
     "train": TrainParams,
+    "evaluate": EvaluateParams,
     "invert": InvertParams,
     "attention": AttentionParams,
     "logprob": LogprobParams,
     "report": ReportParams,
+    "export": ExportParams,
     "text": TextParams,
 }
 GOOD: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())

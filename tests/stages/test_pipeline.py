@@ -26,9 +26,8 @@ def test_every_artifact_is_there_and_nothing_half_written(project: Path) -> None
     page = (project / "reports/report.html").read_text()
     for heading in ("The data", "Training", "Inverting", "last block", "first block", "sentence"):
         assert heading in page
-    assert page.count("data:image/png;base64,") == len(
-        list((project / "reports/figures").iterdir())
-    )
+    pictures = re.findall(r'src="data:image/(png;base64|svg\+xml),', page)
+    assert len(pictures) == len(list((project / "reports/figures").glob("*.png")))
     assert not re.search(r'(src|href)="https?:', page), "the page needs no network"
     left_over = [p for d in ("data", "metrics", "reports") for p in (project / d).rglob(".*")]
     assert {p.name for p in left_over} <= {".gitignore"}
@@ -135,7 +134,7 @@ EDITS = {
         stage for stage in EVERY_STAGE if stage not in ("download", "train")
     ],
     "looking_glass/text/overlap.py": [
-        stage for stage in EVERY_STAGE if stage not in ("download", "train", "report")
+        stage for stage in EVERY_STAGE if stage not in ("download", "train", "export", "report")
     ],
     "looking_glass/gpt/generation.py": [
         *("evaluate", "invert", "choose", "attention@first", "attention@last"),
@@ -154,6 +153,7 @@ EDITS = {
     "looking_glass/report/methods.py": ["report"],
     "looking_glass/report/templates/report.css": ["report"],
     "looking_glass/report/live/live.css": ["live", "report"],
+    "looking_glass/report/card/card.md.jinja": ["export", "report"],
     "stages/choose.py": ["choose"],
 }
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from looking_glass.text.language import WordKind
 from looking_glass.text.reader import Reader
 from looking_glass.text.words import Word, has_unspaced, joined, space_between, words_of
+from tests.helpers.languages import SENTENCES
 
 examples = settings(max_examples=150, derandomize=True, deadline=None)
 KINDS: tuple[WordKind, ...] = ("spaces", "segments", "tokens")
@@ -35,24 +36,6 @@ texts = st.text(max_size=30) | st.lists(pieces, max_size=12).map("".join)
 )
 def test_words_by_hand(tokenizer: Reader, text: str, expected: list[tuple[str, int, int]]) -> None:
     assert tokenizer.words(tokenizer.encode(text)) == [Word(*word) for word in expected]
-
-
-# The text, its words between spaces and its segments, each set apart by a bar.
-SENTENCES = [
-    ("他说：“我来了。”", "他说：“我来了。”", "他|说：|“我|来|了。”"),
-    ("「你好」，3.5个iPhone！", "「你好」，3.5个iPhone！", "「你|好」，|3.5|个|iPhone！"),
-    ("मैं घर गया। वह आया।", "मैं|घर|गया।|वह|आया।", "मैं|घर|गया।|वह|आया।"),
-    ("هل جاء؟ نعم، جاء.", "هل|جاء؟|نعم،|جاء.", "هل|جاء؟|نعم،|جاء."),
-    (
-        "„Ja“, sagte z.B. Max-Otto (3,5 €).",
-        "„Ja“,|sagte|z.B.|Max-Otto|(3,5|€).",
-        "„Ja“,|sagte|z.B.|Max-|Otto|(3,5 €).",
-    ),
-    ("« Non », dit-il. ¿Qué?", "«|Non|»,|dit-il.|¿Qué?", "« Non »,|dit-|il.|¿Qué?"),
-    ("ฉันไป บ้าน", "ฉันไป|บ้าน", "ฉั|น|ไ|ป|บ้|า|น"),
-    ("カタカナの🤗🏽!", "カタカナの🤗🏽!", "カタカナ|の|🤗🏽!"),
-    ('a - b "c" d', 'a|-|b|"c"|d', 'a -|b|"c"|d'),
-]
 
 
 @pytest.mark.parametrize(("text", "spaces", "segments"), SENTENCES)

@@ -57,6 +57,8 @@ def test_parts_of_a_batch_and_processes_take_less_each() -> None:
     ]
     steps = [one["a step and an evaluation"]["activations"] for one in sizes]
     assert all(a > 1.9 * b for a, b in itertools.pairwise(steps))
+    updates = [one["an update"] for one in sizes]
+    assert [one["exchanged gradients"] for one in updates] == [0, 0, updates[0]["gradients"]]
 
 
 def test_a_batch_that_cannot_be_shared_out_is_no_concern_of_memory() -> None:

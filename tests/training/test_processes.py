@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -69,45 +70,79 @@ def launch(root: Path, *launcher: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_two_processes_learn_what_one_does_and_only_one_speaks(root: Path) -> None:
-    curves = []
-    for launcher, accumulate in ((), 1), (TORCHRUN, 1), (TORCHRUN, 2):
-        change(root, accumulate=accumulate)
-        done = launch(root, *launcher)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("training ") == 1
-        assert done.stdout.count("step ") == 3
-        curves.append(read_csv(root / MADE[2]).to_numpy())
-        assert json.loads((root / MADE[1]).read_text())["kept_step"] == 12
-        assert not list((root / ".scratch").iterdir())
-    alone, two, accumulated = curves
+class Nodes:
+    """Two machines, as far as a folder and torchrun of its own make one; they meet at a port."""
+
+    def __init__(self, root: Path, other: Path) -> None:
+        """Let the one in `root` be the first, and a copy of it in `other` the second."""
+        shutil.copytree(root, other, symlinks=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        meeting = ("--nnodes=2", "--master-addr=127.0.0.1", f"--master-port={port}")
+        own = ("--nproc_per_node=1", "-m", "stages.train")
+        self.first, self.second = (
+            subprocess.Popen(
+                [sys.executable, *TORCHRUN[:2], *meeting, f"--node-rank={rank}", *own],
+                cwd=folder,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # torchrun and all that it starts can be killed together
+            )
+            for rank, folder in enumerate((root, other))
+        )
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    """Return what a machine holds beside the code, byte by byte."""
+    found = [path for path in root.rglob("*") if path.is_file()]
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
+def test_two_machines_learn_what_one_process_does_and_only_one_speaks_and_writes(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert launch(root).returncode == 0
+    alone = read_csv(root / MADE[2]).to_numpy()
+    change(root, accumulate=2)
+    for name in ("data/model", "data/tables"):
+        shutil.rmtree(root / name)
+    second = tmp_path_factory.mktemp("nodes") / "second"
+    before, nodes = files_of(root), Nodes(root, second)
+    said, complained = nodes.first.communicate(timeout=120)
+    assert nodes.first.returncode == 0, complained
+    also, complained = nodes.second.communicate(timeout=120)
+    assert nodes.second.returncode == 0, complained
+    assert files_of(second) == before
+    assert said.count("training ") == 1
+    assert said.count("step ") == 3
+    assert also == ""
+    assert json.loads((root / MADE[1]).read_text())["kept_step"] == 12
+    assert not list((root / ".scratch").iterdir())
     assert alone[0, 1] - alone[-1, 1] > 0.5, "something was learned"
-    np.testing.assert_allclose(two, alone, atol=1e-4)
-    np.testing.assert_allclose(accumulated, alone, atol=1e-4)
+    np.testing.assert_allclose(read_csv(root / MADE[2]).to_numpy(), alone, atol=1e-4)
 
 
-def test_two_processes_that_were_killed_go_on_to_the_same_bytes(root: Path) -> None:
-    change(root, dropout=0.2, discount=0.75)
+def test_a_run_that_lost_a_machine_says_so_and_goes_on_to_the_same_bytes(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    change(root, dropout=0.2, discount=0.75, steps=24)
     assert launch(root, *TORCHRUN).returncode == 0
     expected = [(root / name).read_bytes() for name in MADE]
     shutil.rmtree(root / "data/model")
 
-    process = subprocess.Popen(
-        [sys.executable, *TORCHRUN, "-m", "stages.train"],
-        cwd=root,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,  # torchrun and all that it starts can be killed together
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
+    nodes = Nodes(root, tmp_path_factory.mktemp("nodes") / "second")
+    assert nodes.first.stdout is not None
+    for line in nodes.first.stdout:
         if "step     4/" in line:
             break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.stdout.close()
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    os.killpg(nodes.second.pid, signal.SIGKILL)
+    nodes.second.communicate(timeout=60)
+    _, complained = nodes.first.communicate(timeout=60)
+    assert nodes.first.returncode != 0
+    assert "error: this process requires 1 others, and lost one: see" in complained
     assert not (root / "data/model").exists()
 
     resumed = launch(root, *TORCHRUN)
@@ -156,6 +191,17 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
         process_group(torch.device("mps")),
     ):
         pass
+
+
+def test_machines_that_differ_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gather(found: list[str], own: str) -> None:
+        found[:] = ["this text", own, "this text"]
+
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+    Processes(rank=1, size=3).require_same("this text")
+    ALONE.require_same("whatever")
+    with pytest.raises(InputError, match="as process 0, got others in 1 of 0 to 2: git pull"):
+        Processes(rank=1, size=3).require_same("another text")
 
 
 def test_slices_are_contiguous_and_make_the_whole() -> None:

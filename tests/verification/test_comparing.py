@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 
@@ -92,3 +93,16 @@ def test_no_number_is_close_to_no_number_alone() -> None:
     assert close(nan, nan)
     assert not close(nan, 1.0)
     assert not close(1.0, nan)
+
+
+def test_a_page_tells_its_pictures_by_number(tmp_path: Path) -> None:
+    def page(*images: bytes) -> str:
+        return "".join(
+            f'<img src="data:image/png;base64,{base64.b64encode(one).decode()}" alt="">'
+            for one in images
+        )
+
+    same, other = page(png(0.5), png(0.5)), page(png(0.5), png(0.5, marked=2))
+    assert differences(tmp_path, "a.html", same, page(png(0.5), png(0.51))) == []
+    (one,) = differences(tmp_path, "a.html", same, other) or []
+    assert one.place == "picture 2, pixels"

@@ -130,7 +130,15 @@ def embedding_map(table: pd.DataFrame, readings: Readings, colors: Colors) -> Fi
     figure, axes = figure_of(7, 5.4)
     cloud, target = table[table["kind"] == "embedding"], table[table["kind"] == "target"]
     learned = table[table["kind"] == PARALLEL]
-    axes.scatter(cloud["x"], cloud["y"], s=5, color=colors.muted, alpha=0.4, label="embeddings")
+    axes.scatter(
+        cloud["x"],
+        cloud["y"],
+        s=5,
+        color=colors.muted,
+        alpha=0.4,
+        label="embeddings",
+        rasterized=True,  # thousands of dots: as lines, more than all the other figures
+    )
     axes.scatter(target["x"], target["y"], s=22, color="#333333", label="the sentence's tokens")
     axes.scatter(learned["x"], learned["y"], s=30, color=colors.primary, label=PARALLEL)
     for _, row in learned.iterrows():

@@ -27,6 +27,7 @@ STYLE: Any = {
     "grid.linewidth": 0.7,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
+    "image.interpolation": "none",  # a cell stays a cell, however large it is shown
 }
 
 

@@ -1,7 +1,8 @@
 /** Attention, as lines over the words and as a matrix whose edges can be cut. */
-import { at, make, percent } from "./dom.js";
+import { at, focused, make, percent } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const SHEET = 860; // px that are surely there on a printed sheet
 
 /**
  * Attention between words: a row is that of the word's last token, summed over each word's tokens.
@@ -37,8 +38,9 @@ export function drawArcs(row, from, buttons) {
     const box = button.getBoundingClientRect();
     return box.left + box.width / 2 - strip.left;
   });
-  const height = window.innerWidth > 900 ? 180 : 104;
+  const height = globalThis.innerWidth > 900 ? 180 : 104;
   svg.setAttribute("width", String(strip.width));
+  fit(at("strip"), buttons.at(-1).getBoundingClientRect().right - strip.left);
   svg.setAttribute("height", String(height));
   const far = Math.max(1, ...middles.map((x) => Math.abs(middles[from] - x)));
   const arcs = row.slice(0, from + 1).map((share, to) => {
@@ -55,6 +57,11 @@ export function drawArcs(row, from, buttons) {
   svg.replaceChildren(...arcs);
 }
 
+/** Tell the printed page by how much to shrink what is wider than a sheet: see live.css. */
+function fit(element, width) {
+  element.style.setProperty("--fit", String(Math.min(1, SHEET / width).toFixed(3)));
+}
+
 /**
  * Show the matrix: a grid that is walked with the arrow keys, each cell pressed to cut its edge.
  * @param {number[][]} pattern (W, W)
@@ -64,7 +71,7 @@ export function drawArcs(row, from, buttons) {
  */
 export function drawMatrix(pattern, words, isCut, toggle) {
   const table = at("matrix");
-  const held = table.contains(document.activeElement) ? document.activeElement.dataset.at : null;
+  const held = focused(table)?.dataset.at;
   const names = words.map((word) => word.text);
   const head = make("tr", {}, make("td", {}), ...names.map((name) =>
     make("th", { scope: "col" }, make("bdi", {}, name))));
@@ -84,6 +91,7 @@ export function drawMatrix(pattern, words, isCut, toggle) {
       return cell;
     })));
   table.replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
+  fit(table, table.offsetWidth);
   const focus = table.querySelector(`[data-at="${held ?? "0 0"}"]`) ?? table.querySelector("[data-at]");
   if (focus) focus.tabIndex = 0;
   if (held) focus?.focus();

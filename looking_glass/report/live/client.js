@@ -30,11 +30,12 @@ export class Client {
    * Ask the model; the promise has a method `stop`.
    * @param {string} kind one of the answers in worker.js
    * @param {Object} [about] its parameters
-   * @param {function({done: number, all: number}): void} [told] called as it goes on
-   * @returns {Promise<any>}
+   * @param {function({done: number, all: number, so_far: any}): void} [told] called as it goes on
+   * @returns {Promise<any> & {stop?: () => void}}
    */
   ask(kind, about = {}, told = undefined) {
     const id = ++this.last;
+    /** @type {Promise<any> & {stop?: () => void}} */
     const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject, told }));
     this.worker.postMessage({ ...about, id, kind });
     answer.stop = () => {

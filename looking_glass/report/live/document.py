@@ -78,6 +78,18 @@ def make_page(
     return rendered + "\n", packed
 
 
+def make_apology(reason: str, colors: Colors) -> str:
+    """Return the page that stands in the place of one with the model, and says why that is none."""
+    style = _style(colors)
+    page = _environment().get_template("apology.html.jinja")
+    told = page.render(
+        policy=policy_of("", style),
+        style=Markup(style),  # noqa: S704 - our own, but for three colours that params check
+        reason=reason,
+    )
+    return told + "\n"
+
+
 def precision_of(packed: Packed) -> str:
     """Return in words how precisely the page holds the weights."""
     exact = f"whole numbers up to {packed.fine:,} with a scale for each row"
@@ -91,11 +103,14 @@ def precision_of(packed: Packed) -> str:
 
 
 def policy_of(script: str, style: str) -> str:
-    """Return the policy under which the page runs its own script and style, and nothing else."""
-    hashes = [_hash(script), _hash(style)]
+    """Return the policy under which the page runs its own script and style, and nothing else.
+
+    'wasm-unsafe-eval' lets that script compile WebAssembly (kernel.wat), and no text as a script.
+    """
+    script_hash, style_hash = _hash(script), _hash(style)
     return (
-        f"default-src 'none'; script-src {hashes[0]}; style-src {hashes[1]}; worker-src blob:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {script_hash} 'wasm-unsafe-eval'; "
+        f"style-src {style_hash}; worker-src blob:; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -1,6 +1,6 @@
 /** Elements made from text alone: nothing that is typed or learned can become markup. */
 
-/** @param {string} id @returns {HTMLElement} */
+/** @param {string} id @returns {any} an element of the page, of whichever kind it is there */
 export const at = (id) => document.getElementById(id);
 
 /**
@@ -8,6 +8,7 @@ export const at = (id) => document.getElementById(id);
  * @param {string} tag
  * @param {Object<string, any>} [attributes] `class`, `title`, … as attributes; functions as listeners
  * @param {...(Node|string)} content
+ * @returns {any} of the tag's own kind
  */
 export function make(tag, attributes = {}, ...content) {
   const element = document.createElement(tag);
@@ -18,6 +19,10 @@ export function make(tag, attributes = {}, ...content) {
   element.append(...content);
   return element;
 }
+
+/** What has the focus inside an element, or null. @param {Element} within @returns {any} */
+export const focused = (within) =>
+  within.contains(document.activeElement) ? document.activeElement : null;
 
 export const percent = (p) => (p > 0 && p < 0.0001 ? "under 0.01%" : `${(100 * p).toFixed(p < 0.001 ? 2 : 1)}%`);
 export const signed = (x, digits = 2) =>

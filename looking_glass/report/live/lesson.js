@@ -15,7 +15,7 @@ async function facts(client, settings, shape, name) {
   return { text, words: seen.words.map((word) => word.text), rows, choice: name(seen.choice).said };
 }
 
-function questions(client, settings, about) {
+function questions(client, about) {
   const { words, rows, choice } = about;
   const deepest = rows.at(-1);
   const sink = rows.reduce((sum, row) => sum + row[0], 0) / rows.length;
@@ -27,7 +27,7 @@ function questions(client, settings, about) {
       title: "Attention",
       ask: "Which word does the last block look at most when it chooses what comes next?",
       options: words,
-      async answer() {
+      answer() {
         const best = largest(deepest);
         return [best, `${quoted(words[best])}, with ${percent(deepest[best])} of the attention, on average `
           + "over the heads. Look at single heads above: they differ."];
@@ -137,5 +137,5 @@ function inversionCard(client, settings, name) {
 /** Put the five questions onto the page. */
 export async function showLesson(client, settings, shape, name) {
   const about = await facts(client, settings, shape, name);
-  at("lesson").replaceChildren(...questions(client, settings, about).map(card), inversionCard(client, settings, name));
+  at("lesson").replaceChildren(...questions(client, about).map(card), inversionCard(client, settings, name));
 }

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from looking_glass.pipeline.errors import InputError
+from looking_glass.report.live.packing import NoPageError
 
 N_BYTES = 256
 
@@ -24,8 +25,9 @@ def byte_letters() -> dict[str, int]:
 def read_merges(vocab: Path, merges: Path) -> list[tuple[int, int]]:
     """Return the tokens that each merge joins: merge number i makes token 256 + i.
 
-    Raises `InputError` unless the ids of `vocab` (vocab.json) are in the order of `merges`
-    (merges.txt), as GPT-2's are.
+    Raises `InputError` when the files are damaged, and `NoPageError` unless the ids of `vocab`
+    (vocab.json) are in the order of `merges` (merges.txt), as GPT-2's are, and followed by one
+    token at most: the end of a text.
     """
     try:
         ids = json.loads(vocab.read_bytes().decode("utf-8"))
@@ -40,13 +42,17 @@ def read_merges(vocab: Path, merges: Path) -> list[tuple[int, int]]:
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _no_tables(vocab, merges) from None
-    if single + made != list(range(N_BYTES + len(pairs))):
-        raise _no_tables(vocab, merges)
+    n = N_BYTES + len(pairs)
+    if single + made != list(range(n)) or len(ids) > n + 1:
+        raise NoPageError(
+            f"{vocab} and {merges}: the ids of GPT-2's tables are required, bytes, merges in their "
+            "order and one token more, these are others: open a model with such an encoder"
+        )
     return found
 
 
 def _no_tables(vocab: Path, merges: Path) -> InputError:
     return InputError(
-        f"{vocab} and {merges}: GPT-2's encoder.json and vocab.bpe are required, ids in the order "
-        "of the merges, these two are others: save the model with its own tables"
+        f"{vocab} and {merges}: GPT-2's encoder.json and vocab.bpe are required, these two are no "
+        "such tables: save the model with its own"
     )

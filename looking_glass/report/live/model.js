@@ -12,27 +12,39 @@ import { affine, gelu, layerNorm, logSumExp, softmax } from "./arithmetic.js";
  * @property {Float32Array[]} keys a block each: (T, C)
  * @property {Float32Array[]} values a block each: (T, C)
  * @property {Float32Array[]} patterns a block each: (nh, T, T), zero above the diagonal
+ * @property {Float32Array} [logits] of the next token, once asked for: (V)
  * @property {Float32Array[]} streams (L + 1): what enters each block, then what leaves the last
  */
+
+/** @typedef {[Float32Array, Float32Array]} Pair weights and biases */
 
 export class Model {
   /**
    * @param {{n_layer: number, n_head: number, n_embd: number, block_size: number}} config
    * @param {Object<string, {shape: number[], data: Float32Array}>} tensors by GPT-2's names
+   * @param {typeof affine} [product] W x + b: kernel.js has a faster one
    */
-  constructor(config, tensors) {
+  constructor(config, tensors, product = affine) {
+    this.affine = product;
     const data = (name) => tensors[name].data;
     const C = config.n_embd;
-    Object.assign(this, { L: config.n_layer, nh: config.n_head, C, hs: C / config.n_head });
+    this.L = config.n_layer;
+    this.nh = config.n_head;
+    this.C = C;
+    this.hs = C / config.n_head;
     this.blockSize = config.block_size;
     this.wte = data("transformer.wte.weight");
     this.wpe = data("transformer.wpe.weight");
     this.V = this.wte.length / C;
     this.out = tensors["lm_head.weight"] ? data("lm_head.weight") : this.wte;
+    /** @type {Pair} */
     this.lnF = [data("transformer.ln_f.weight"), data("transformer.ln_f.bias")];
     this.blocks = Array.from({ length: this.L }, (_, index) => {
-      const pair = (name) => ["weight", "bias"].map((kind) =>
-        data(`transformer.h.${index}.${name}.${kind}`));
+      /** @returns {Pair} */
+      const pair = (name) => {
+        const at = `transformer.h.${index}.${name}`;
+        return [data(`${at}.weight`), data(`${at}.bias`)];
+      };
       return {
         ln1: pair("ln_1"), qkv: pair("attn.c_attn"), proj: pair("attn.c_proj"),
         ln2: pair("ln_2"), up: pair("mlp.c_fc"), down: pair("mlp.c_proj"),
@@ -66,11 +78,12 @@ export class Model {
     const T = tokens.length;
     const n = T - start;
     const trace = { tokens, keys: [], values: [], patterns: [], streams: [] };
+    /** @type {Float32Array} */
     let x = this.embed(tokens.slice(start), start);
     for (let block = 0; block < L; block++) {
       const { ln1, qkv } = this.blocks[block];
       trace.streams.push(after(known?.streams[block], x, start * C));
-      const made = affine(...qkv, layerNorm(x, ...ln1, n, C), n, C, 3 * C);
+      const made = this.affine(...qkv, layerNorm(x, ...ln1, n, C), n, C, 3 * C);
       const [query, keys, values] = [0, 1, 2].map((part) => third(made, part, n, C));
       trace.keys.push(after(known?.keys[block], keys, start * C));
       trace.values.push(after(known?.values[block], values, start * C));
@@ -85,10 +98,10 @@ export class Model {
   finish(block, x, mixed, n) {
     const { C } = this;
     const { proj, ln2, up, down } = this.blocks[block];
-    const between = affine(...proj, mixed, n, C, C);
+    const between = this.affine(...proj, mixed, n, C, C);
     for (let i = 0; i < between.length; i++) between[i] += x[i];
-    const inner = gelu(affine(...up, layerNorm(between, ...ln2, n, C), n, C, 4 * C));
-    const out = affine(...down, inner, n, 4 * C, C);
+    const inner = gelu(this.affine(...up, layerNorm(between, ...ln2, n, C), n, C, 4 * C));
+    const out = this.affine(...down, inner, n, 4 * C, C);
     for (let i = 0; i < out.length; i++) out[i] += between[i];
     return out;
   }
@@ -128,7 +141,7 @@ export class Model {
 
   /** Logits (n, V) of streams (n, C), which may be those between two blocks (the logit lens). */
   logits(streams, n = 1) {
-    return affine(this.out, null, layerNorm(streams, ...this.lnF, n, this.C), n, this.C, this.V);
+    return this.affine(this.out, null, layerNorm(streams, ...this.lnF, n, this.C), n, this.C, this.V);
   }
 
   /** The logits of the next token after a trace: (V). */

@@ -24,7 +24,7 @@ export function drawn(p, number) {
  * Show the ten likeliest tokens, and, where something is cut, how likely each was before.
  * @param {Float32Array} now logits (V) @param {Float32Array} before
  * @param {number} temperature
- * @param {function(number): {shown: string}} name
+ * @param {function(number): {shown: string, said: string}} name
  * @param {function(number): void} add called with the token that is pressed
  */
 export function drawBars(now, before, temperature, name, add) {

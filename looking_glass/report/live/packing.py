@@ -39,6 +39,10 @@ EMBEDDINGS = ("transformer.wte.weight", "lm_head.weight")
 _LEAST_FINE, _LEAST_COARSE = 1.1, 0.55
 
 
+class NoPageError(InputError):
+    """A model that no page can hold, though nothing is wrong with it. A line, as its base."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Packed:
     """A model as text, and how it was made to fit."""
@@ -60,10 +64,10 @@ class _Rows:
 
 
 def check_size(n_embedding: int, n_other: int, most: int) -> None:
-    """Raise `InputError` when so many numbers can't be packed into `most` bytes of text."""
+    """Raise `NoPageError` when so many numbers can't be packed into `most` bytes of text."""
     least = int(n_embedding * _LEAST_COARSE + n_other * _LEAST_FINE)
     if least > most:
-        raise InputError(
+        raise NoPageError(
             f"at most {most:,} bytes of page are required, a model of {n_embedding:,} numbers in "
             f"embeddings and {n_other:,} in blocks would take {least:,} or more: open a smaller one"
         )
@@ -74,7 +78,7 @@ def pack(weights: Mapping[str, Array], met: Mask, tied: bool, most: int) -> Pack
 
     `weights` bear GPT-2's names, matrices as nn.Linear keeps them: (out, in). `met` (V,) says which
     tokens' rows are worth `FINE` levels; `tied`, that the output layer is the embedding. Raises
-    `InputError` when not even the fewest levels fit.
+    `NoPageError` when not even the fewest levels fit.
     """
     kept = {k: v for k, v in weights.items() if not (tied and k == EMBEDDINGS[1])}
     low, high = 0, len(LADDER) - 1
@@ -89,7 +93,7 @@ def pack(weights: Mapping[str, Array], met: Mask, tied: bool, most: int) -> Pack
         else:
             low, shortest = middle + 1, length
     if found is None:
-        raise InputError(
+        raise NoPageError(
             f"at most {most:,} bytes of page are required, with {LADDER[-1][1]} levels this model "
             f"still takes {shortest:,}: open a smaller one"
         )

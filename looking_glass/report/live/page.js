@@ -1,6 +1,6 @@
 /** The page: what is typed and pressed goes to the model's thread; what it answers is shown. */
 import { Client, newest } from "./client.js";
-import { at, make, percent, signed } from "./dom.js";
+import { at, focused, make, percent, signed } from "./dom.js";
 import { drawArcs, drawMatrix, walkMatrix, wordPattern } from "./attention.js";
 import { drawBars, drawn, probabilities } from "./next_token.js";
 import { likeliest } from "./reading.js";
@@ -72,13 +72,13 @@ function showWords() {
     return;
   }
   const row = Math.min(state.row ?? words.length - 1, words.length - 1);
-  const held = at("words").contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const held = focused(at("words"))?.dataset.key;
   at("words").replaceChildren(...words.map((word, index) => make("li", { class: state.words.has(index) ? "gone" : "" },
     make("button", { type: "button", class: "word", "data-key": `w${index}`, "aria-pressed": String(index === row), click: () => { state.row = index; showWords(); } }, make("bdi", {}, word.text)),
     make("button", { type: "button", class: "take", "data-key": `t${index}`, "aria-pressed": String(state.words.has(index)), "aria-label": `Take away ${word.text}`, title: "Take away", click: () => take(index) }, "×"))));
   if (held) at("words").querySelector(`[data-key="${held}"]`)?.focus();
   const pattern = wordPattern(patterns, words, T, block(), head());
-  if (held === null) reveal(row);
+  if (!held) reveal(row);
   drawArcs(pattern[row], row, [...at("words").querySelectorAll(".word")]);
   const best = pattern[row].indexOf(Math.max(...pattern[row]));
   at("looked").textContent = `From “${words[row].text}” most goes to “${words[best].text}”: ${percent(pattern[row][best])}.`;
@@ -217,7 +217,9 @@ function listen() {
   at("shapley").addEventListener("click", computeExact);
   at("scored").addEventListener("input", score);
   at("matrix-part").addEventListener("toggle", showWords);
-  window.addEventListener("resize", () => state.seen && showWords());
+  globalThis.addEventListener("resize", () => { // a printed page is the one on the screen, made smaller
+    if (state.seen && !matchMedia("print").matches) showWords();
+  });
 }
 
 async function begin() {
@@ -234,11 +236,12 @@ async function begin() {
   at("status").textContent = `Ready: ${shape.L} blocks of ${shape.nh} heads, computing here.`;
   await score();
   await showLesson(client, about.settings, shape, name);
+  document.documentElement.dataset.kernel = shape.fast ? "WebAssembly" : "JavaScript";
   document.documentElement.dataset.ready = "yes";
 }
 
 // For the console: await lookingGlass.ask("logits", {tokens: [15496]})
-window.lookingGlass = client;
+Object.assign(globalThis, { lookingGlass: client });
 begin().catch((error) => {
   at("status").textContent = `The model cannot run here: ${error.message}`;
 });

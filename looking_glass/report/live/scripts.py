@@ -1,8 +1,8 @@
 """ES modules as one script: each in a function of its own, in the order of their imports.
 
-No bundler: the modules use two forms alone, `import { a, b } from "./x.js";` and `export` before a
-function, a class or a const. Joined, they are a plain script whose hash the page's policy can name;
-an import map would need `data:` addresses, which that policy would then have to allow.
+No bundler: the modules use two forms alone, `import { a, b as c } from "./x.js";` and `export`
+before a function, a class or a const. Joined, they are a plain script whose hash the page's policy
+can name; an import map would need `data:` addresses, which that policy would then have to allow.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def join_modules(start: str, directory: Path) -> str:
 
 def _as_function(name: str, text: str) -> str:
     exported = ", ".join(EXPORT.findall(text))
-    body = IMPORT.sub(lambda found: f"const {{{found[1]}}} = {_variable(found[2])};\n", text)
+    body = IMPORT.sub(
+        lambda found: f"const {{{found[1].replace(' as ', ': ')}}} = {_variable(found[2])};\n", text
+    )
     body = EXPORT.sub("", body)
     if other := OTHER.search(body):
         raise ValueError(f"{name}.js: import {{ … }} or export of a name is required: {other[0]}")

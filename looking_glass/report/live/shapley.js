@@ -6,7 +6,7 @@
  * 1. A position depends on what comes before it alone, so the keys and values of word i are computed
  * once for each of the 2^i sets of the words before it, and all larger sets share them.
  */
-import { affine, layerNorm, logSumExp, softmax } from "./arithmetic.js";
+import { layerNorm, softmax } from "./arithmetic.js";
 import { third } from "./model.js";
 
 const ROWS = 16; // sets that are computed between two looks at other work
@@ -35,7 +35,9 @@ export async function setValues(model, tokens, words, target, step) {
   const without = await wordPass(model, [tokens[last]], last, sets / 2, seen, false, state);
   const values = new Float64Array(sets);
   const { C } = model;
-  for (const [part, offset] of [[without.stream, 0], [whole.stream, sets / 2]]) {
+  for (const withLast of [0, 1]) {
+    const part = [without, whole][withLast].stream;
+    const offset = withLast * (sets / 2);
     for (let row = 0; row < sets / 2; row += ROWS / 2) {
       const some = part.subarray(row * C, (row + ROWS / 2) * C);
       const targets = new Array(some.length / C).fill(target);
@@ -61,11 +63,12 @@ async function wordPass(model, tokens, start, R, seen, keepOwn, state) {
   for (let row = 0; row < R; row += ROWS) {
     const rows = Math.min(ROWS, R - row);
     const n = rows * t;
+    /** @type {Float32Array} */
     let x = new Float32Array(n * C);
     for (let one = 0; one < rows; one++) x.set(entering, one * t * C);
     for (let block = 0; block < L; block++) {
       const { ln1, qkv } = model.blocks[block];
-      const all = affine(...qkv, layerNorm(x, ...ln1, n, C), n, C, 3 * C);
+      const all = model.affine(...qkv, layerNorm(x, ...ln1, n, C), n, C, 3 * C);
       word.keys[block].set(third(all, 1, n, C), row * t * C);
       word.values[block].set(third(all, 2, n, C), row * t * C);
       const sources = keepOwn ? [...seen, word] : seen;

@@ -13,7 +13,7 @@ for (let code = 33; code < 127; code++) {
 /**
  * Return the bytes that a text of base 91 stands for.
  * @param {string} text two characters for each 13 bits; the first two values tell the length
- * @returns {Uint8Array}
+ * @returns {Uint8Array<ArrayBuffer>}
  */
 export function bytesOf(text) {
   const valueAt = (at) => VALUE_OF[text.charCodeAt(at)] + 91 * VALUE_OF[text.charCodeAt(at + 1)];
@@ -29,7 +29,7 @@ export function bytesOf(text) {
   return bytes;
 }
 
-/** Return what a zlib stream holds. @param {Uint8Array} content @returns {Promise<Uint8Array>} */
+/** Return what a zlib stream holds. @param {Uint8Array<ArrayBuffer>} content @returns {Promise<Uint8Array>} */
 export async function inflate(content) {
   const stream = new Blob([content]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -39,9 +39,10 @@ export async function inflate(content) {
  * Return every tensor by name.
  * @param {{exact: number, tensors: {name: string, shape: number[], wide?: number}[]}} head
  * @param {Uint8Array} body inflated
+ * @param {function(number): Float32Array} [room] makes the array of a matrix
  * @returns {Object<string, {shape: number[], data: Float32Array}>}
  */
-export function tensorsOf(head, body) {
+export function tensorsOf(head, body, room = (count) => new Float32Array(count)) {
   const view = new DataView(body.buffer, body.byteOffset);
   let exact = 0;
   let plane = head.exact;
@@ -49,6 +50,7 @@ export function tensorsOf(head, body) {
     exact += 4;
     return view.getFloat32(exact - 4, true);
   });
+  /** @type {Object<string, {shape: number[], data: Float32Array}>} */
   const found = {};
   for (const { name, shape, wide } of head.tensors) {
     if (wide === undefined) {
@@ -62,7 +64,7 @@ export function tensorsOf(head, body) {
       highAt[view.getUint32(exact, true)] = plane + rows * width + index * width;
       exact += 4;
     }
-    const data = new Float32Array(rows * width);
+    const data = room(rows * width);
     for (let row = 0; row < rows; row++) {
       const [scale, high] = [scales[row], highAt[row]];
       for (let at = row * width, i = 0; i < width; i++, at++) {

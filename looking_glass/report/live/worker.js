@@ -7,6 +7,7 @@
  */
 import { knockOuts, runWithout } from "./causes.js";
 import { logSumExp } from "./arithmetic.js";
+import { openKernel } from "./kernel.js";
 import { Model } from "./model.js";
 import { lens, likeliest, wordSurprisals } from "./reading.js";
 import { frequentWords, searchWords } from "./search.js";
@@ -16,7 +17,14 @@ import { bytesOf, inflate, tensorsOf } from "./unpack.js";
 import { wordsOf } from "./words.js";
 
 const PIECE = 12; // ms of work between two looks at the other questions
-let [model, tokenizer, settings, trace] = [];
+/** @type {Model} */
+let model;
+/** @type {Tokenizer} */
+let tokenizer;
+/** @type {{words: "spaces"|"segments"|"tokens", language: string, before: string}} */
+let settings;
+/** @type {import("./model.js").Trace|undefined} */
+let trace;
 const stopped = new Set();
 
 /** Wait until other questions were looked at; throw when this one is no longer asked. */
@@ -55,10 +63,13 @@ const answers = {
   async load({ head, body, merges, config, settings: given }) {
     const pairs = pairsOf(await inflate(bytesOf(merges)));
     tokenizer = new Tokenizer(pairs);
-    model = new Model(config, tensorsOf(head, await inflate(bytesOf(body))));
+    const matrices = head.tensors.map((tensor) => tensor.shape).filter((shape) => shape.length > 1);
+    const numbers = matrices.reduce((sum, [rows, width]) => sum + rows * width, 0);
+    const kernel = await openKernel(numbers, Math.max(...matrices.flat()));
+    model = new Model(config, tensorsOf(head, await inflate(bytesOf(body)), kernel.floats), kernel.affine);
     settings = given;
     const texts = tokenizer.pieces.map((_, token) => tokenizer.decode([token]));
-    return { block: model.blockSize, L: model.L, nh: model.nh, V: model.V, texts };
+    return { block: model.blockSize, L: model.L, nh: model.nh, V: model.V, texts, fast: kernel.fast };
   },
 
   /** All that is seen at once: words, patterns, the next token, and what cuts change of it. */
@@ -80,13 +91,13 @@ const answers = {
     };
   },
 
-  async lens({ id, text }) {
+  lens({ id, text }) {
     const clean = traceOf(tokensOf(text).tokens);
     const choice = likeliest(clean.logits, 1)[0];
     return lens(model, clean, choice, stepper(id));
   },
 
-  async causes({ id, text }) {
+  causes({ id, text }) {
     const { tokens } = tokensOf(text);
     const clean = traceOf(tokens);
     return knockOuts(model, clean, words(tokens), likeliest(clean.logits, 1)[0], stepper(id));
@@ -99,7 +110,7 @@ const answers = {
     return { worth: shapleyValues(values), none: values[0], all: values.at(-1), choice };
   },
 
-  async surprisal({ id, text }) {
+  surprisal({ id, text }) {
     const before = tokenizer.encodePrompt(settings.before);
     const { words: kind, language } = settings;
     return wordSurprisals(model, tokenizer, text, before, kind, language, stepper(id));

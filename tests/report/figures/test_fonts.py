@@ -14,7 +14,7 @@ from matplotlib.font_manager import fontManager
 from looking_glass.report.figures import fonts
 from looking_glass.report.figures.fonts import families_for, noting_what_is_missing, texts_in
 from looking_glass.report.figures.style import figure_of, in_house_style, printable
-from looking_glass.report.run import to_png
+from looking_glass.report.pictures import to_png
 
 
 @pytest.fixture

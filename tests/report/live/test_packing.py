@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +11,9 @@ import pytest
 from looking_glass.pipeline.errors import InputError
 from looking_glass.report.live import packing
 from looking_glass.report.live.packing import ALPHABET, Array, as_text, check_size, pack, unpacked
+from tests.helpers.node import evaluated
 
 HERE = Path(packing.__file__).parent
-NODE = shutil.which("node")
 READ = """
 import {{ bytesOf, inflate, tensorsOf }} from "{here}/unpack.js";
 import {{ readFileSync }} from "node:fs";
@@ -40,22 +38,14 @@ def test_the_alphabet_means_nothing_in_a_page() -> None:
 
 
 @pytest.mark.parametrize("most", [1_000_000, 1_450])
-@pytest.mark.skipif(not NODE, reason="no Node is installed")
 def test_what_was_packed_comes_back_in_javascript(most: int) -> None:
     given = weights()
     met = np.arange(50) < 20
     packed = pack(given, met, True, most)
     assert len(packed.body) <= most
     assert (packed.coarse < packed.fine) == (most < 10_000)
-    code = READ.format(here=HERE)
-    done = subprocess.run(
-        [str(NODE), "--input-type=module", "--eval", code],
-        input=json.dumps({"head": packed.head, "body": packed.body}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = json.loads(done.stdout)
+    given_to = json.dumps({"head": packed.head, "body": packed.body})
+    found = json.loads(evaluated(READ.format(here=HERE), given_to))
     for name, array in unpacked(given, packed, met).items():
         np.testing.assert_array_equal(np.float32(found[name]), array.ravel())
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from looking_glass.report.live import scripts
 from looking_glass.report.live.scripts import join_modules
+from tests.helpers.node import evaluated
 
 HERE = Path(scripts.__file__).parent
-NODE = shutil.which("node")
 LONGEST = 270
 
 
-@pytest.mark.skipif(not NODE, reason="no Node is installed")
 def test_joined_modules_run_in_order_and_keep_their_names_apart(tmp_path: Path) -> None:
     (tmp_path / "low.js").write_text("const own = 1;\nexport const low = own;\n")
     (tmp_path / "mid.js").write_text(
         'import { low } from "./low.js";\nconst own = 10;\n'
-        "export function mid() { return low + own; }\n"
+        "export function mid() { return low + own; }\nexport const unit = own;\n"
     )
     (tmp_path / "top.js").write_text(
-        'import { low } from "./low.js";\nimport { mid } from "./mid.js";\n'
-        "console.log(low, mid());\n"
+        'import { low } from "./low.js";\nimport { mid, unit as ten } from "./mid.js";\n'
+        "console.log(low, mid(), ten);\n"
     )
     script = join_modules("top", tmp_path)
-    done = subprocess.run([str(NODE), "--eval", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "1 11\n"
+    assert evaluated(script) == "1 11 10\n"
 
 
 @pytest.mark.parametrize(
