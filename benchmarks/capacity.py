@@ -96,7 +96,7 @@ def measure(directory: Path, arguments: argparse.Namespace) -> None:
         for (kind, text_number), text in texts.items():
             for k in (2,) if arguments.one_pass else arguments.vectors:
                 reading = "one pass" if arguments.one_pass else "prefix"
-                key = {"model": directory.name, "reading": reading, "kind": kind}
+                key: dict[str, Any] = {"model": directory.name, "reading": reading, "kind": kind}
                 key |= {"text": text_number, "vectors": k}
                 if text_number != number or (len(table) and has(table, key)):
                     continue
@@ -170,7 +170,7 @@ def check(directory: Path) -> None:
     from transformers import GPT2LMHeadModel
 
     ours = load_checkpoint(directory)
-    theirs = GPT2LMHeadModel.from_pretrained(directory).eval()
+    theirs = GPT2LMHeadModel.from_pretrained(directory).eval()  # type: ignore[no-untyped-call]
     exact, files = 0, sorted(KEPT.glob(f"{directory.name}_*.safetensors"))
     for path in files:
         kept = read_tensors(path)
@@ -217,7 +217,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         axis.set_ylabel("tokens written exactly")
         axis.set_title(name, loc="left", fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].legend(frameon=False, fontsize=8, loc="center right")
+    axes[0, 0].legend(frameon=False, fontsize=8, loc="lower right")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 

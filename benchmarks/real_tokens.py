@@ -15,6 +15,7 @@ import argparse
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,11 @@ def main() -> None:
     torch.set_num_threads(1)
     model, tokenizer = load_checkpoint(arguments.model), Tokenizer(*TABLES)
     params = load_section(InvertParams, "invert")
+    budget = SearchParams(steps=arguments.steps, candidates=arguments.candidates)
     ways: dict[str, Find] = {
-        "ours": lambda *job: ours(model, tokenizer, *job, arguments, reread=False),
-        "ours, read again": lambda *job: ours(model, tokenizer, *job, arguments, reread=True),
-        "nanogcg": lambda *job: theirs(tokenizer, *job, arguments),
+        "ours": partial(ours, model, tokenizer, budget, reread=False),
+        "ours, read again": partial(ours, model, tokenizer, budget, reread=True),
+        "nanogcg": partial(theirs, arguments.model, tokenizer, budget),
     }
     rows = []
     for target in (params.sentence, *params.controls):
@@ -72,10 +74,10 @@ def main() -> None:
 def ours(
     model: GPT,
     tokenizer: Tokenizer,
+    budget: SearchParams,
     target: str,
     start: str,
     seed: int,
-    arguments: argparse.Namespace,
     *,
     reread: bool,
 ) -> list[int]:
@@ -89,7 +91,7 @@ def ours(
         model,
         torch.tensor(tokenizer.encode(target)),
         torch.tensor(tokenizer.encode(start)),
-        SearchParams(steps=arguments.steps, candidates=arguments.candidates),
+        budget,
         parallel=False,
         generator=torch.Generator().manual_seed(seed),
         allowed=survives if reread else None,
@@ -98,20 +100,20 @@ def ours(
 
 
 def theirs(
-    tokenizer: Tokenizer, target: str, start: str, seed: int, arguments: argparse.Namespace
+    directory: Path, tokenizer: Tokenizer, budget: SearchParams, target: str, start: str, seed: int
 ) -> list[int]:
     """Return the ids that nanogcg finds."""
     import nanogcg
 
     logging.getLogger("nanogcg").setLevel(logging.ERROR)
     found = nanogcg.run(
-        GPT2LMHeadModel.from_pretrained(arguments.model).eval(),
-        AutoTokenizer.from_pretrained(arguments.model),
+        GPT2LMHeadModel.from_pretrained(directory).eval(),  # type: ignore[no-untyped-call]
+        AutoTokenizer.from_pretrained(directory),
         "",
         target,
         nanogcg.GCGConfig(
-            num_steps=arguments.steps,
-            search_width=arguments.candidates,
+            num_steps=budget.steps,
+            search_width=budget.candidates,
             optim_str_init=start,
             use_prefix_cache=False,  # there is nothing before the tokens
             allow_non_ascii=True,  # as ours

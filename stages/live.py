@@ -20,7 +20,7 @@ from looking_glass.pipeline.errors import run_stage
 from looking_glass.pipeline.params import load_section
 from looking_glass.report.live.document import make_apology, make_page, room_for_weights
 from looking_glass.report.live.merges import read_merges
-from looking_glass.report.live.packing import NoPageError, check_size, numbers_of
+from looking_glass.report.live.packing import NoPageError, check_size
 from looking_glass.report.params import Colors, ReportParams
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.counting import count_tokens
@@ -52,7 +52,7 @@ def main() -> None:
 def page_of(directory: Path, prompt: str, text: TextParams, colors: Colors) -> tuple[str, str]:
     """Return the page and what is to be told of it; raise `NoPageError` when there can be none."""
     config = read_config(directory / CONFIG_FILE)
-    check_size(*numbers_of(config), room_for_weights())
+    check_size(*config.count_weights(), room_for_weights())
     merges = read_merges(directory / VOCAB_FILE, directory / MERGES_FILE)
     model = load_checkpoint(directory)
     weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}

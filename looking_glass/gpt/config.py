@@ -54,3 +54,9 @@ class GPTConfig:
     tie_weights: bool = True
     dropout: float = 0.0  # of embeddings and of what is added to the residual stream
     attention_dropout: float = 0.0  # of attention patterns
+
+    def count_weights(self) -> tuple[int, int]:
+        """Return how many numbers are in embeddings of tokens, and how many in other matrices."""
+        tables = 1 if self.tie_weights else 2
+        others = self.n_layer * 12 * self.n_embd**2 + self.block_size * self.n_embd
+        return tables * self.vocab_size * self.n_embd, others

@@ -68,13 +68,15 @@ class _Output:
     def of_log_probs(self, log_probs: Tensor) -> Tensor:
         """Return what is seen of distributions: (T, V) → (T, C)."""
         # The centred rows take the mean of the log-probabilities away.
-        return ((log_probs.double() @ self.rows @ self.turn) / self.lengths).to(log_probs)
+        seen: Tensor = ((log_probs.double() @ self.rows @ self.turn) / self.lengths).to(log_probs)
+        return seen
 
     def behind(self, seen: Tensor, stream: Tensor) -> Tensor:
         """Return a stream that would be seen so, its mean and deviation those of `stream`."""
         hidden = (self.turn @ (seen.double() / self.lengths)).to(stream)
         z = (hidden - self.norm.bias) / self.norm.weight
-        return stream.mean() + (stream.var(correction=0) + self.norm.eps).sqrt() * z
+        found: Tensor = stream.mean() + (stream.var(correction=0) + self.norm.eps).sqrt() * z
+        return found
 
 
 class _Walk:
@@ -188,7 +190,7 @@ def _find(walk: _Walk, seen: Tensor) -> tuple[int, int, float, float]:
         if float(far.min()) <= SAME or left <= OFFERED:
             break
     else:
-        for candidates in far.isinf().nonzero().flatten().split(BATCH):
+        for candidates in torch.split(far.isinf().nonzero().flatten(), BATCH):
             _try(walk, seen, candidates, far)
             if float(far.min()) <= SAME:
                 break
@@ -222,4 +224,5 @@ def _far_by_slope(walk: _Walk, here: Tensor, seen: Tensor) -> Tensor:
         (slopes,) = torch.autograd.grad(reached.diagonal().sum(), inputs)  # (C out, C in)
     missing = seen - reached[0].detach()
     rows = walk.model.transformer.wte.weight
-    return ((rows - here) @ slopes.t() - missing).norm(dim=1)
+    distances: Tensor = ((rows - here) @ slopes.t() - missing).norm(dim=1)
+    return distances

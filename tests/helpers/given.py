@@ -33,5 +33,5 @@ def save_given(directory: Path, text: str, **changes: int | bool) -> GPT2LMHeadM
     model = GPT2LMHeadModel(config).bfloat16()
     model.save_pretrained(directory, max_shard_size="50KB")
     encoder.save_model(str(directory))
-    read: GPT2LMHeadModel = model.to(torch.float32).eval()
+    read: GPT2LMHeadModel = model.to(torch.float32).eval()  # type: ignore[arg-type]
     return read

@@ -119,7 +119,7 @@ def corrected(
     As minicons, it takes for sure that a word begins after "Alice".
     """
     pieces = encoder.token_bytes()
-    begins = word_starters(pieces)
+    begins = word_starters(pieces, None)
     if spaces_alone:
         begins = torch.tensor([piece.startswith(b" ") for piece in pieces])
     context, tokens = encoder.encode("Alice"), encoder.encode(text)

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from looking_glass.gpt.config import GPTConfig
 from looking_glass.pipeline.errors import InputError
 
 Array = npt.NDArray[np.float32]
@@ -62,13 +61,6 @@ class _Rows:
     integers: npt.NDArray[np.int16]
     scales: Array
     wide: npt.NDArray[np.uint32]
-
-
-def numbers_of(config: GPTConfig) -> tuple[int, int]:
-    """Return how many numbers are in embeddings of tokens, and how many in all other matrices."""
-    tables = 1 if config.tie_weights else 2
-    matrices = config.n_layer * 12 * config.n_embd**2 + config.block_size * config.n_embd
-    return tables * config.vocab_size * config.n_embd, matrices
 
 
 def check_size(n_embedding: int, n_other: int, most: int) -> None:
