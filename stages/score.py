@@ -47,7 +47,7 @@ def main() -> None:
     tokenizer = Reader(given.model / VOCAB_FILE, given.model / MERGES_FILE, text)
     trigram = trigram_for(tokenizer, given.model)
     scorer = LineScorer(
-        model, tokenizer, params.prompt, compute, stride=params.stride, trigram=trigram
+        model, tokenizer, params.context, compute, stride=params.stride, trigram=trigram
     )
     with open_lines(given.file) as stream, open_table(given.out) as table:
         rows = score_stream(scorer, stream, Form(words=given.words, pairs=given.pairs))
