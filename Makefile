@@ -30,7 +30,7 @@ report: repro  ## run the pipeline and say where the report is
 	@echo "open reports/report.html"
 
 test: $(VENV)/dev.stamp lint  ## check style and types, then run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 12
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 12
 
 interop: $(INTEROP)/interop.stamp  ## open the model with other tools, and share a cache
 	$(INTEROP)/bin/python -m pytest tests/interop

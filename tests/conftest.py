@@ -34,6 +34,20 @@ collect_ignore = [] if find_spec("transformer_lens") else ["interop"]
 CACHE = ROOT / ".pytest_cache" / "tables"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest file first, which builds the project, and what waits for that one last."""
+
+    def turn(item: pytest.Item) -> int:
+        if item.path.name == "test_pipeline.py":
+            return 0
+        return 2 if "project" in getattr(item, "fixturenames", ()) else 1
+
+    turns: dict[Path, int] = {}
+    for item in items:  # a file stays together: one process runs it
+        turns[item.path] = max(turn(item), turns.get(item.path, 0))
+    items.sort(key=lambda item: turns[item.path])
+
+
 @pytest.fixture(scope="session")
 def tables() -> tuple[Path, Path]:
     """GPT-2's encoder.json and vocab.bpe: from data/ when there, else downloaded once."""
