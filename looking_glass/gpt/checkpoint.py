@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,7 @@ def load_checkpoint(directory: Path, device: torch.device | None = None) -> GPT:
                 f"{path}: lm_head.weight must be wte.weight where {CONFIG_FILE} says "
                 "tie_word_embeddings, it differs: write false there if the output layer is another"
             )
-    with torch.device("meta"):  # its names and shapes alone
-        check_fits(path, state, GPT(config).state_dict())
+    check_fits(path, state, config.weight_shapes())
     model = GPT(config)
     model.load_state_dict(state)
     model.requires_grad_(False)
@@ -156,12 +156,14 @@ def _by_our_names(path: Path, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def check_fits(path: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+def check_fits(
+    path: Path, state: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]]
+) -> None:
     """Raise `InputError`, naming the first tensor that is missing, of another shape, or unknown."""
     problem = ""
-    for name, tensor in expected.items():
+    for name, shape in expected.items():
         turned = name.endswith(_TRANSPOSED)
-        shapes = [list(t.shape) for t in (tensor, state[name])] if name in state else []
+        shapes = [list(shape), list(state[name].shape)] if name in state else []
         if not shapes:
             problem = f"{name} is missing"
         elif shapes[0] != shapes[1]:

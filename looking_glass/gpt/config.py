@@ -60,3 +60,22 @@ class GPTConfig:
         tables = 1 if self.tie_weights else 2
         others = self.n_layer * 12 * self.n_embd**2 + self.block_size * self.n_embd
         return tables * self.vocab_size * self.n_embd, others
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each tensor of the model, by name, matrices as nn.Linear keeps them.
+
+        Known without making the model: even on the device "meta" that takes a second, for PyTorch
+        imports its compiler to draw nothing.
+        """
+        C = self.n_embd
+        block = {"ln_1": (C,), "attn.c_attn": (3 * C, C), "attn.c_proj": (C, C)}
+        block |= {"ln_2": (C,), "mlp.c_fc": (4 * C, C), "mlp.c_proj": (C, 4 * C)}
+        layers = {f"h.{i}.{name}": block[name] for i in range(self.n_layer) for name in block}
+        shapes: dict[str, tuple[int, ...]] = {
+            "transformer.wte.weight": (self.vocab_size, C),
+            "transformer.wpe.weight": (self.block_size, C),
+        }
+        for name, shape in (layers | {"ln_f": (C,)}).items():
+            shapes[f"transformer.{name}.weight"] = shape
+            shapes[f"transformer.{name}.bias"] = shape[:1]
+        return shapes | {"lm_head.weight": (self.vocab_size, C)}

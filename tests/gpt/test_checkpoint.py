@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from looking_glass.gpt.weight_files import WEIGHTS_FILE
 from looking_glass.pipeline.artifacts import read_tensors, write_tensors
 from looking_glass.pipeline.errors import InputError
 from tests.helpers.models import make_model
+from tests.helpers.project import ROOT, command
 
 
 def test_checkpoint_round_trip_keeps_every_weight_and_its_bytes(tmp_path: Path) -> None:
@@ -36,6 +38,18 @@ def test_hash_sees_a_single_weight() -> None:
     before = weights_sha256(model)
     model.transformer.wpe.weight[0, 0] += 1e-6
     assert weights_sha256(model) != before
+
+
+def test_a_checkpoint_is_read_without_the_second_that_the_compiler_takes(tmp_path: Path) -> None:
+    model = make_model()
+    save_checkpoint(tmp_path, model.state_dict(), model.config)
+    # In a process of its own: other tests here do import it.
+    seen = f"from pathlib import Path; from {load_checkpoint.__module__} import load_checkpoint; "
+    seen += f"load_checkpoint(Path({str(tmp_path)!r})); import sys; print(*sys.modules)"
+    done = command(ROOT, sys.executable, "-c", seen)
+    assert done.returncode == 0, done.stderr
+    assert "torch" in done.stdout.split()
+    assert "torch._dynamo" not in done.stdout.split()
 
 
 def test_openais_names_and_masks_load(tmp_path: Path) -> None:
