@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from looking_glass.attention.choices import Choices, last_logits
+from looking_glass.attention.patterns import attention_pattern, trace
+from looking_glass.gpt.loss import target_log_probs
 from looking_glass.gpt.model import GPT
 
 Span = tuple[int, int]  # of positions: start, stop
@@ -77,20 +79,54 @@ def all_knock_outs(model: GPT, choices: Choices, sources: Sequence[Span]) -> Ten
     """Return the nats that one choice loses without each source: (L + 2, S).
 
     In each of the L blocks alone, in all of them, and in all of them and every later row: what
-    `knock_outs` gives one by one, in a single pass.
+    `knock_outs` gives one by one. Where the last position alone loses its attention, it alone is
+    computed anew.
     """
     L, S, T = model.config.n_layer, len(sources), choices.contexts.shape[1]
-    edges = torch.zeros(L, L + 2, S, T, T, dtype=torch.bool, device=model.device)
+    from_last = torch.zeros(S, T, dtype=torch.bool, device=model.device)
+    from_later = torch.zeros(S, T, T, dtype=torch.bool, device=model.device)
     for index, (start, stop) in enumerate(sources):
-        edges[:, L:, index, -1, start:stop] = True
-        edges[:, L + 1, index, stop:, start:stop] = True
-        for block in range(L):
-            edges[block, block, index, -1, start:stop] = True
-    removed = {block: edges[block].view(-1, 1, T, T) for block in range(L)}
-    x = model.embed(choices.contexts).expand((L + 2) * S, -1, -1)
-    logits, _ = last_logits(model, x, removed)
-    without = logits.log_softmax(dim=-1)[:, int(choices.chosen[0])]
-    return (choices.log_probs[0] - without).view(L + 2, S)
+        from_last[index, start:stop] = True
+        from_later[index, stop:, start:stop] = True
+    from_later[:, -1] |= from_last
+    # Row `block` loses its edges in that block, row L in all of them.
+    everywhere = torch.eye(L + 1, dtype=torch.bool, device=model.device)[:L]  # (L, L + 1)
+    everywhere[:, L] = True
+    removed = everywhere[:, :, None, None] & from_last  # (L, L + 1, S, T)
+    x = model.embed(choices.contexts)  # (1, T, C)
+    rows = _last_rows(model, x, removed.view(L, -1, T))
+    edges = dict.fromkeys(range(L), from_later[:, None])
+    every = trace(model, x.expand(S, -1, -1), edges).hidden[:, -1]
+    hidden = torch.cat([rows, every])  # ((L + 2) S, C)
+    targets = choices.chosen[:1].expand(len(hidden))
+    without = target_log_probs(hidden, model.lm_head.weight, targets)
+    return (choices.log_probs[0] - without.to(choices.log_probs)).view(L + 2, S)
+
+
+def _last_rows(model: GPT, x: Tensor, removed: Tensor) -> Tensor:
+    """Return the last position's hidden state without R sets of its edges: (1, T, C) → (R, C).
+
+    `removed` (L, R, T) holds the edges of each block that are lost. All other positions are as they
+    are in the plain pass.
+    """
+    seen: list[tuple[Tensor, Tensor]] = []  # keys and values of a block each: (1, nh, T, hs)
+
+    def look(block: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        seen.append((key, value))
+        return attention_pattern(query, key) @ value
+
+    def attend(block: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        keys, values = seen[block]
+        shared = (query[:, :, 0].transpose(0, 1) @ keys[0].transpose(-2, -1)).transpose(0, 1)
+        scores = torch.cat([shared[..., :-1], (query * key).sum(dim=-1)], dim=-1)
+        scores /= math.sqrt(query.shape[-1])
+        pattern = scores.masked_fill(removed[block, :, None], -math.inf).softmax(dim=-1)
+        mixed = (pattern[..., :-1].transpose(0, 1) @ values[0, :, :-1]).transpose(0, 1)
+        return mixed[:, :, None] + pattern[..., -1:, None] * value  # (R, nh, 1, hs)
+
+    model.hidden(x, look)
+    last = x[:, -1:].expand(removed.shape[1], -1, -1)
+    return model.hidden(last, attend, start=x.shape[1] - 1)[:, 0]
 
 
 def replacements(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from looking_glass.attention.heads import blocks_at_once
 from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.loss import ROWS
 from looking_glass.gpt.memory import embedding_bytes, passing_bytes, weight_bytes
 from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts
 
@@ -18,9 +19,7 @@ _SIZE = ("model.n_layer", "model.n_embd")
 KEYS = {
     "patterns": ("model.block_size", "model.n_head", "model.n_layer"),
     "a prompt without each token": _SIZE,
-    "its logits": ("model.n_layer",),
     "contexts without each word": ("attention.context_words", "compute.threads", *_SIZE),
-    "their logits": ("attention.context_words", "compute.threads", "model.n_layer"),
     "contexts": ("attention.contexts", "attention.context_words"),
     "the model redrawn": _SIZE,
 }
@@ -45,10 +44,9 @@ def moments(
     prompt = _removals(config, max(prompts), max(prompts), 1)
     words = _removals(config, n_words, T, min(threads, n))
     return {
-        "the prompts": base | {"a prompt without each token": prompt[0], "its logits": prompt[1]},
+        "the prompts": base | {"a prompt without each token": prompt},
         "the contexts": base
-        | {"the model redrawn": weight_bytes(config)}
-        | {"contexts without each word": words[0], "their logits": words[1]},
+        | {"the model redrawn": weight_bytes(config), "contexts without each word": words},
         "drawing the model anew": base | drawn,
         "the heads' habits": base | {"patterns": habits_bytes(config)},
     }
@@ -84,13 +82,13 @@ def redrawing_bytes(config: GPTConfig) -> int:
     return weight_bytes(config) + 5 * embedding_bytes(config)
 
 
-def _removals(config: GPTConfig, n_sources: int, length: int, at_once: int) -> tuple[int, int]:
+def _removals(config: GPTConfig, n_sources: int, length: int, at_once: int) -> int:
     """Return what all removals of one choice side by side hold, and the logits after them.
 
-    See `all_knock_outs`; the logits are there once more as log-probabilities.
+    See `all_knock_outs`, and `replacements`, whose logits lie there twice.
     """
-    L = config.n_layer
-    B = (L + 2) * n_sources
-    edges = L * B * length**2  # bool
-    removals = at_once * (trace_bytes(config, B, length) + edges)
-    return removals, at_once * 2 * FLOAT * B * config.vocab_size
+    rows = (config.n_layer + 2) * n_sources
+    edges = n_sources * length**2  # bool
+    last = passing_bytes(config, rows) + FLOAT * rows * ROWS
+    logits = 2 * FLOAT * n_sources * config.vocab_size
+    return at_once * (trace_bytes(config, n_sources, length) + edges + last + logits)

@@ -21,7 +21,7 @@ from looking_glass.inversion.neighbours import CLOUD, SAMPLE
 from looking_glass.inversion.params import InvertParams
 from looking_glass.inversion.readings import PARALLEL, Reading, readings_of
 from looking_glass.inversion.shortlist import MOST_TOKENS
-from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts, kept_when_freed
+from looking_glass.pipeline.memory import COMPILER, FLOAT, PYTORCH, Parts, kept_when_freed
 
 # The keys that set each part.
 _RESTARTS = ("invert.parallel.restarts", "invert.prefix.restarts", "invert.prefix.lengths")
@@ -56,7 +56,7 @@ def moments(
     n = len(wanted["sentence"])  # of which the tables tell most
     own = [(B, reading) for B, reading, _ in jobs[: len(params.prefix.lengths) + 1]]
     longest = max(_positions(reading, n) for _, reading in own)
-    base = {"PyTorch": PYTORCH}
+    base = {"PyTorch": PYTORCH + COMPILER}
     # What the threads have freed of the ceilings and of judging: twice the rows, thrice the logits.
     logits = (kept_when_freed(FLOAT * B * n * V) for B, _, n in jobs)
     after = base | {

@@ -19,7 +19,9 @@ Parts = dict[str, int]  # bytes, by what holds them
 FLOAT, INTEGER = 4, 8  # bytes of a float32 and of an int64
 # What PyTorch loads when its parts are first used, and what they take for themselves: measured with
 # models of next to no size.
-PYTORCH = 90_000_000
+PYTORCH = 20_000_000
+# Its compiler, which comes with the first optimizer.
+COMPILER = 70_000_000
 CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 # Files of a limit, of what counts against it, and what of that is given back when asked for: cached
 # pages of files. By version of Linux's control groups.

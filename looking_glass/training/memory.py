@@ -17,7 +17,7 @@ from looking_glass.gpt.memory import (
     passing_bytes,
     weight_bytes,
 )
-from looking_glass.pipeline.memory import FLOAT, INTEGER, PYTORCH, Parts
+from looking_glass.pipeline.memory import COMPILER, FLOAT, INTEGER, PYTORCH, Parts
 from looking_glass.training.cross_entropy import PIECE
 from looking_glass.training.params import TrainParams
 from looking_glass.training.token_table import Vocabulary
@@ -65,7 +65,7 @@ def moments(
     matrices = matrix_bytes(config)
     muon = params.optimizer == "muon"
     held = {
-        "PyTorch": PYTORCH,
+        "PyTorch": PYTORCH + COMPILER,
         "weights": weight_bytes(config) + tables * (learned_rows + unlearned + start),
         "optimizer": 2 * learned - (matrices if muon else 0),
         # What PyTorch sends to the other processes, beside the gradients themselves.

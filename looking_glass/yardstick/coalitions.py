@@ -114,34 +114,57 @@ def _attend(query: Tensor, seen: list[Heads], own: Heads | None) -> Tensor:
 
     A word seen in R' sets is read by row s at s mod R'. Where nothing may be attended to: zeros.
     """
-    R, nh, t, _ = query.shape
-    scores = [_scores(query, word) for word in seen]
+    R, nh, t, hs = query.shape
+    scores = []
+    if seen:
+        A = len(seen[-1].key)  # rows s and s + A, and so on, share what was seen
+        grouped = query.view(R // A, A, nh, t, hs).permute(1, 2, 0, 3, 4).reshape(A, nh, -1, hs)
+        keys = _joined([word.key for word in seen])  # (A, nh, P, hs)
+        found = (grouped @ keys.transpose(-2, -1)).view(A, nh, R // A, t, -1)
+        before = found.permute(2, 0, 1, 3, 4).reshape(R, nh, t, -1)
+        scores.append(before.masked_fill_(_absent(R, seen)[:, None, None], -math.inf))
     if own is not None:
         inner = query @ own.key.transpose(-2, -1)  # (R, nh, t, t)
         later = torch.ones(t, t, dtype=torch.bool, device=query.device).triu(1)
         scores.append(inner.masked_fill(later, -math.inf))
     if not scores:
         return torch.zeros_like(query)
-    joined = torch.cat(scores, dim=-1) / math.sqrt(query.shape[-1])
+    joined = torch.cat(scores, dim=-1) / math.sqrt(hs)
     # A row without a source is NaN after the softmax: it gathers nothing.
-    pattern = joined.softmax(dim=-1).nan_to_num(0.0)  # (R, nh, t, keys)
-    gathered = torch.zeros_like(query)
-    at = 0
-    for word in [*seen, *([own] if own is not None else [])]:
-        length = word.key.shape[2]
-        share = pattern[..., at : at + length]
-        at += length
-        grouped = share.reshape(R // len(word.key), len(word.key), nh, t, length)
-        gathered += torch.einsum("abhqk,bhkd->abhqd", grouped, word.value).reshape(query.shape)
+    pattern = joined.softmax(dim=-1).nan_to_num(0.0)  # (R, nh, t, positions)
+    gathered = torch.zeros_like(query) if own is None else pattern[..., -t:] @ own.value
+    if seen:
+        share = pattern[..., : keys.shape[2]].reshape(R // A, A, nh, t, -1)
+        values = _joined([word.value for word in seen])
+        mixed = share.permute(1, 2, 0, 3, 4).reshape(A, nh, (R // A) * t, -1) @ values
+        gathered += mixed.view(A, nh, R // A, t, hs).permute(2, 0, 1, 3, 4).reshape(query.shape)
     return gathered
 
 
-def _scores(query: Tensor, word: Heads) -> Tensor:
-    """Return each row's dot products with one word's keys, -inf where its set lacks the word."""
-    R, nh, t, hs = query.shape
-    sets = len(word.key)
-    grouped = query.reshape(R // sets, sets, nh, t, hs)
-    scores = torch.einsum("abhqd,bhkd->abhqk", grouped, word.key)
-    if word.can_be_absent:  # the next bit of a row's number is that of its group
-        scores[0::2] = -math.inf
-    return scores.reshape(R, nh, t, -1)
+def _joined(words: list[Tensor]) -> Tensor:
+    """Return what the words show side by side, as each row of the last reads it: (A, nh, P, hs).
+
+    The words are of (R', nh, t, hs), R' a power of two and at most A, that of the last.
+    """
+    A, nh, _, hs = words[-1].shape
+    joined = words[-1].new_empty(A, nh, sum(word.shape[2] for word in words), hs)
+    at = 0
+    for word in words:
+        length = word.shape[2]
+        joined.view(-1, *word.shape[:2], joined.shape[2], hs)[:, :, :, at : at + length] = word
+        at += length
+    return joined
+
+
+def _absent(R: int, seen: list[Heads]) -> Tensor:
+    """Return which positions each of R sets lacks: (R, P), bool."""
+    rows = torch.arange(R, device=seen[0].key.device)
+    return torch.stack(
+        [
+            # The next bit of a row's number, above those that say which sets the word was seen in.
+            ((rows // len(word.key)) % 2 == 0) & word.can_be_absent
+            for word in seen
+            for _ in range(word.key.shape[2])
+        ],
+        dim=1,
+    )

@@ -42,11 +42,13 @@ def moments(
     # Keys and values lie in one memory with the queries; all words together have twice the last's.
     kept = FLOAT * 2 * sets * word * 3 * config.n_embd * config.n_layer
     passing = passing_bytes(config, sets * word) + FLOAT * sets * ROWS
+    # Those of one block side by side, each as often as half of the sets read them.
+    joined = FLOAT * sets * T * config.n_embd
     scores = 4 * FLOAT * sets * config.n_head * word * T
     walks = 8 * N * math.comb(n_words, n_words // 2) * (n_words // 2)
     return {
         "all sets of words": values
-        | {"sets": at_once * (kept + passing), "scores": at_once * scores},
+        | {"sets": at_once * (kept + joined + passing), "scores": at_once * scores},
         "drawing the model anew": values | {"the model redrawn": redrawing_bytes(config)},
         "the gradients": values
         | {
