@@ -94,20 +94,20 @@ def all_knock_outs(model: GPT, choices: Choices, sources: Sequence[Span]) -> Ten
     everywhere[:, L] = True
     removed = everywhere[:, :, None, None] & from_last  # (L, L + 1, S, T)
     x = model.embed(choices.contexts)  # (1, T, C)
-    rows = _last_rows(model, x, removed.view(L, -1, T))
+    plain, rows = _last_rows(model, x, removed.view(L, -1, T))
     edges = dict.fromkeys(range(L), from_later[:, None])
     every = trace(model, x.expand(S, -1, -1), edges).hidden[:, -1]
-    hidden = torch.cat([rows, every])  # ((L + 2) S, C)
+    hidden = torch.cat([plain, rows, every])  # (1 + (L + 2) S, C)
     targets = choices.chosen[:1].expand(len(hidden))
-    without = target_log_probs(hidden, model.lm_head.weight, targets)
-    return (choices.log_probs[0] - without.to(choices.log_probs)).view(L + 2, S)
+    log_probs = target_log_probs(hidden, model.lm_head.weight, targets)
+    return (log_probs[0] - log_probs[1:]).float().view(L + 2, S)
 
 
-def _last_rows(model: GPT, x: Tensor, removed: Tensor) -> Tensor:
-    """Return the last position's hidden state without R sets of its edges: (1, T, C) → (R, C).
+def _last_rows(model: GPT, x: Tensor, removed: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the last position's hidden state, and without R sets of its edges: (1, C), (R, C).
 
-    `removed` (L, R, T) holds the edges of each block that are lost. All other positions are as they
-    are in the plain pass.
+    `x` are input embeddings (1, T, C). `removed` (L, R, T) holds the edges of each block that are
+    lost. All other positions are as they are in the plain pass.
     """
     seen: list[tuple[Tensor, Tensor]] = []  # keys and values of a block each: (1, nh, T, hs)
 
@@ -124,9 +124,9 @@ def _last_rows(model: GPT, x: Tensor, removed: Tensor) -> Tensor:
         mixed = (pattern[..., :-1].transpose(0, 1) @ values[0, :, :-1]).transpose(0, 1)
         return mixed[:, :, None] + pattern[..., -1:, None] * value  # (R, nh, 1, hs)
 
-    model.hidden(x, look)
+    plain = model.hidden(x, look)[:, -1]
     last = x[:, -1:].expand(removed.shape[1], -1, -1)
-    return model.hidden(last, attend, start=x.shape[1] - 1)[:, 0]
+    return plain, model.hidden(last, attend, start=x.shape[1] - 1)[:, 0]
 
 
 def replacements(
