@@ -101,11 +101,11 @@ TOO_MUCH: dict[Any, tuple[int, dict[str, Any], str]] = {
     train: (2000, {"train__batch_size": 65_536}, "lower train.batch_size .or raise train.acc"),
     invert: (2000, {"invert__parallel__restarts": 10_000}, "judging.* lower invert.parallel.rest"),
     choose: (
-        100,
+        40,
         {},
         "choose: .* MB of memory will be needed .* lower model.n_layer, model.n_embd",
     ),
-    yardstick: (120, {"attention__context_words": 12}, "sets .* lower attention.context_words"),
+    yardstick: (40, {"attention__context_words": 12}, "sets .* lower attention.context_words"),
     logprob: (10, {}, "model.safetensors: 1.* MB of memory will be needed"),
 }
 
