@@ -26,7 +26,7 @@ from pathlib import Path
 import yaml
 
 from looking_glass.pipeline.compute import FIXED_THREADS, PORTABLE
-from tests.helpers.project import build, edit
+from tests.helpers.project import FILES, FOLDERS, build, edit
 
 TABLES = Path("data/encoder.json").resolve(), Path("data/vocab.bpe").resolve()
 NOBODY = "65534"
@@ -125,10 +125,10 @@ def run(base: Path, surrounding: Surrounding, clone: Path) -> dict[str, str]:
     """Return the hash of each output of a run in a clone of `base`, which is gone afterwards."""
     clone.mkdir()
     try:
-        for part in ("looking_glass", "stages", "books", "benchmarks"):
+        for part in (*FOLDERS, "books", "benchmarks"):
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(base / part, clone / part, ignore=ignored)
-        for part in ("dvc.yaml", "params.yaml", ".dvcignore"):
+        for part in FILES:
             shutil.copy(base / part, clone / part)
         path = f"{Path(surrounding.python).parent}{os.pathsep}{os.environ['PATH']}"
         environment = {

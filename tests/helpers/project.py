@@ -15,6 +15,9 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parent.parent.parent
+# What a project is made of, beside its books and what has run.
+FOLDERS = ("looking_glass", "stages")
+FILES = ("dvc.yaml", "params.yaml", ".dvcignore", "CITATION.cff")
 # Enough of a story for a block and its targets, told by the test itself.
 TEXT = "CHAPTER I.\n\n" + "\n\n".join(
     f"The {who} saw a {what} by the river. It was late, and the {who} went home; 'Oh dear!' said\n"
@@ -104,9 +107,9 @@ def main_of(module: Any, *arguments: str) -> Callable[[], None]:
 def lay_out(root: Path, tables: tuple[Path, Path]) -> None:
     """Make a copy of the project in `root`, with a tiny text and a tiny model; nothing has run."""
     root.mkdir()
-    for name in ("looking_glass", "stages"):
+    for name in FOLDERS:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "params.yaml", ".dvcignore", "CITATION.cff"):
+    for name in FILES:
         shutil.copy(ROOT / name, root / name)
     (root / "benchmarks").mkdir()
     shutil.copy(ROOT / "benchmarks/held_out.csv", root / "benchmarks/held_out.csv")
