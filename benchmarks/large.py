@@ -39,7 +39,7 @@ WIDER = 3.0  # than GPT-2 draws the matrices of the blocks
 PARTS = 3  # files of weights
 STAGES = (
     *("download", "encode", "train", "evaluate", "invert", "choose", "attention first"),
-    *("attention last", "yardstick", "logprob", "live", "report"),
+    *("attention last", "yardstick", "logprob", "live", "export", "report"),
 )
 # What bounds the work: its blocks have 32 times the weights of the default model's.
 SETTINGS: dict[str, Any] = {
@@ -98,7 +98,8 @@ def make_large_project(root: Path, config: GPTConfig) -> None:
         (root / name).symlink_to(ROOT / name)
     save_random(root / "given", config)
     local = {"path": str(BOOK.resolve()), "sha256": None}
-    shutil.copy(ROOT / "params.yaml", root / "params.yaml")
+    for name in ("params.yaml", "CITATION.cff"):
+        shutil.copy(ROOT / name, root / name)
     edit(
         root,
         download__source="local",

@@ -120,7 +120,7 @@ def test_what_another_position_passes_on_is_lost_only_in_every_row() -> None:
 
 
 @pytest.mark.parametrize("n_layer", [1, 3])
-def test_a_single_pass_gives_all_knock_outs_as_one_by_one(n_layer: int) -> None:
+def test_all_knock_outs_at_once_are_those_that_are_had_one_by_one(n_layer: int) -> None:
     model = make_model(n_layer=n_layer)
     choices = choose(model, torch.randint(97, (1, 9)))
     words = spans([3, 1, 2, 2, 1])
