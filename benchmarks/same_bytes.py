@@ -40,7 +40,7 @@ class Surrounding:
     environment: dict[str, str] = field(default_factory=dict)
     folder: str = "clone"
     python: str = sys.executable
-    user: str | None = None
+    own_home: bool = True  # or else the clone is the home
 
 
 SURROUNDINGS = {
@@ -59,7 +59,11 @@ SURROUNDINGS = {
     "PYTHONHASHSEED=4242": Surrounding(environment={"PYTHONHASHSEED": "4242"}),
     "umask 077": Surrounding(before=("sh", "-c", 'umask 077; exec "$@"', "sh")),
     "folder with blanks and umlauts": Surrounding(folder="ein Häuschen für Alice"),
-    "another user": Surrounding(user=NOBODY),
+    # In a namespace of users, in which this one has another number and no rights of root's.
+    "another user": Surrounding(
+        before=("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"),
+        own_home=False,
+    ),
 }
 
 
@@ -138,12 +142,9 @@ def run(base: Path, surrounding: Surrounding, clone: Path) -> dict[str, str]:
             "DVC_SITE_CACHE_DIR": str(clone / ".site"),
             **surrounding.environment,
         }
-        before = [*surrounding.before]
-        if surrounding.user:
-            own = ["chown", "-R", surrounding.user, str(clone)]
-            subprocess.run(own, check=True)  # noqa: S603
-            before = ["setpriv", f"--reuid={surrounding.user}", "--clear-groups", *before]
+        if not surrounding.own_home:
             environment["HOME"] = str(clone)
+        before = list(surrounding.before)
         for words in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "repro", "-q"]):
             done = subprocess.run(  # noqa: S603
                 [*before, *words], cwd=clone, env=environment, capture_output=True, text=True

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import multiprocessing
 import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -165,45 +167,55 @@ class Bench:
         data = Blocks(self.corpus.train, self.config.block_size)
         return self.trainer(trainer, self.mingpt(settings), data)
 
+    def contender(self, name: str, steps: int) -> tuple[int, Callable[[], float]]:
+        """Return how many rows its output layer has, and what trains it and returns the seconds."""
+        if name == "minGPT":
+            return self.config.vocab_size, lambda: self._time_mingpt(steps)
+        if name == "Hugging Face":
+            step = self.huggingface()
+            return self.config.vocab_size, lambda: timed(step, steps)
+        run = self.ours(name.removeprefix("ours, "))
+        others = self.params.sampled_tokens
+        if run.params.softmax == "full":
+            others = len(run.learner.vocabulary.unseen_forms)
+        return len(run.learner.vocabulary.seen) + others, lambda: timed(run.step, steps)
+
     def speed(self, rounds: int, steps: int) -> None:
         """Print medians of each contender's tokens/s over rounds in alternation, and of its shares.
 
-        The peak is measured in each round too: what else the machine does slows all alike.
+        Each has a process of its own, as whoever trains it has: what one leaves in the memory that
+        another would get makes that one slower, or faster. All but one are asleep. The peak is
+        measured in each round too: what else the machine does slows all alike.
         """
-        sampled, full = self.ours("sampled"), self.ours("full")
-        forms = len(full.learner.vocabulary.unseen_forms)
-        seen, everything = len(full.learner.vocabulary.seen), self.config.vocab_size
-        contenders: dict[str, tuple[int, Callable[[], float]]] = {
-            "ours, sampled": (
-                seen + self.params.sampled_tokens,
-                lambda: timed(sampled.step, steps),
-            ),
-            "ours, full": (seen + forms, lambda: timed(full.step, steps)),
-        }
-        step = self.huggingface()
-        contenders["Hugging Face"] = (everything, lambda: timed(step, steps))
-        if self.mingpt is not None:
-            contenders["minGPT"] = (everything, lambda: self._time_mingpt(steps))
-        speeds: dict[str, list[float]] = {name: [] for name in contenders}
+        names = ["ours, sampled", "ours, full", "Hugging Face"]
+        names += ["minGPT"] if self.mingpt is not None else []
+        spawn = multiprocessing.get_context("spawn")
+        ends, rows = {}, {}
+        for name in names:
+            ends[name], theirs = spawn.Pipe()
+            spawn.Process(target=work, args=(name, steps, theirs), daemon=True).start()
+            rows[name] = ends[name].recv()
+        speeds: dict[str, list[float]] = {name: [] for name in names}
         peaks: list[float] = []
         for index in range(rounds + 1):
             if index:
                 peaks.append(sgemm_peak())
-            for name, (_, run) in contenders.items():
-                seconds = run()
+            for name in names:
+                ends[name].send(None)
+                seconds = ends[name].recv()
                 if index:  # the first round warms up
                     speeds[name].append(steps * self.tokens_per_step / seconds)
-        slowest = list(contenders)[-1]
+        slowest = names[-1]
         low, middle, high = min(peaks) / 1e9, statistics.median(peaks) / 1e9, max(peaks) / 1e9
         print(f"sgemm peak     {middle:7,.0f} GFLOP/s ({low:,.0f} to {high:,.0f})")
-        for name, (rows, _) in contenders.items():
-            middle = statistics.median(speeds[name])
+        for name in names:
+            flops, middle = self._flops_per_token(rows[name]), statistics.median(speeds[name])
             ratios = [a / b for a, b in zip(speeds[name], speeds[slowest], strict=True)]
             shares = [a / b for a, b in zip(speeds[name], peaks, strict=True)]
             print(
                 f"{name:14} {middle:7,.0f} tokens/s ({min(speeds[name]):,.0f} to "
                 f"{max(speeds[name]):,.0f})  {statistics.median(ratios):5.2f} x {slowest}  "
-                f"{statistics.median(shares) * self._flops_per_token(rows):4.0%} of sgemm peak"
+                f"{statistics.median(shares) * flops:4.0%} of sgemm peak"
             )
 
     def profile(self, steps: int) -> None:
@@ -307,6 +319,16 @@ def remember(measured: pd.DataFrame, key: str, path: Path) -> None:
     table = pd.concat([known[known["settings"] == key], measured])
     table = table.drop_duplicates(["held_out", "seed"], keep="last")
     write_csv(path, table.sort_values(["held_out", "seed"]))
+
+
+def work(name: str, steps: int, parent: Connection) -> None:
+    """Train one contender for `steps` each time the parent asks, and tell it the seconds."""
+    prepare(load_section(ComputeParams, "compute"))
+    rows, run = Bench().contender(name, steps)
+    parent.send(rows)
+    while True:
+        parent.recv()
+        parent.send(run())
 
 
 def timed(step: Callable[[], object], steps: int) -> float:

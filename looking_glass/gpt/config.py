@@ -24,6 +24,7 @@ class ModelParams(Section):
     block_size: int = Field(ge=2, le=WIDEST)
     dropout: float = Field(ge=0, lt=1)
     attention_dropout: float = Field(ge=0, lt=1)
+    first_attention_dropout: float = Field(ge=0, lt=1)
     tie_weights: bool
 
     @model_validator(mode="after")
@@ -38,7 +39,7 @@ class ModelParams(Section):
 
     def config(self, vocab_size: int) -> GPTConfig:
         """Return the shape of a model with this many tokens."""
-        shape = self.model_dump(exclude={"implementation", "init"})
+        shape = self.model_dump(exclude={"implementation", "init", "first_attention_dropout"})
         return GPTConfig(vocab_size=vocab_size, **shape)
 
 

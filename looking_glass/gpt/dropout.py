@@ -25,5 +25,6 @@ class Dropout(nn.Dropout):
         n = x.numel()
         words = torch.empty((n + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         drawn = words.view(torch.uint8)[:n].view(x.shape)
-        mask = torch.where(drawn >= dropped, 256 / (256 - dropped), 0.0)
-        return x * mask.to(x.dtype)
+        # Straight into floats: by way of booleans, or of `where`, it takes ten times as long.
+        kept = torch.ge(drawn, dropped, out=torch.empty(x.shape))
+        return x * kept.mul_(256 / (256 - dropped)).to(x.dtype)

@@ -57,8 +57,10 @@ class CausalSelfAttention(nn.Module):
     def query_key_value(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, C) → three of (B, nh, T, hs)."""
         B, T, C = x.shape
-        heads = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head)  # (B, T, 3, nh, hs)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (B, nh, T, hs)
+        parts = self.c_attn(x).split(C, dim=2)  # each (B, T, C)
+        query, key, value = (
+            part.view(B, T, self.n_head, C // self.n_head).transpose(1, 2) for part in parts
+        )
         return query, key, value
 
     def project(self, mixed: Tensor) -> Tensor:

@@ -109,12 +109,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+_END = "\r\0\n"  # of a line, until it is written: in no cell, for no text may have a NUL
+
+
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write `table` without its index, floats to `SIGNIFICANT_DIGITS`, lines ended by line feeds.
 
     A count stays whole, also where a cell without one has made its column one of floats.
     """
-    write_text(path, table.to_csv(index=False, float_format=_digits, lineterminator="\n"))
+    # Whatever ends a line is quoted in a cell. Python has quoted a carriage return only since 3.13:
+    # before, the bytes would be others, and other programs would take it for the end of the line.
+    text = table.to_csv(index=False, float_format=_digits, lineterminator=_END)
+    write_text(path, text.replace(_END, "\n"))
 
 
 def read_csv(path: Path) -> pd.DataFrame:

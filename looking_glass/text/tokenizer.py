@@ -22,6 +22,7 @@ GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s
 _LONG_WHITE = re.compile(
     r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]{10000,}"
 )
+_HALF = 5000  # characters: wherever a run of that length lies, it covers such a stretch as a whole
 
 
 class Tokenizer:
@@ -79,6 +80,10 @@ class Tokenizer:
     def _parts(self, text: str) -> Iterator[tuple[tiktoken.Encoding, str]]:
         """Yield the parts of `text`, each with what encodes it: see `encode`."""
         start = 0
+        # Looking for a run is a fifth of encoding; almost no text has one, which is soon seen.
+        if not any(text[at : at + _HALF].isspace() for at in range(0, len(text), _HALF)):
+            yield self._encoding, text
+            return
         for run in _LONG_WHITE.finditer(text):
             stop = run.end() - (run.end() < len(text))
             yield self._encoding, text[start : run.start()]

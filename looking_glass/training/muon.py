@@ -27,9 +27,11 @@ def orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
 
     The shorter sides must be equal.
     """
-    wide = [G.t() if G.shape[0] > G.shape[1] else G for G in matrices]
-    wide = [G / (G.norm() + 1e-7) for G in wide]
-    gram = torch.stack([G @ G.t() for G in wide])  # (n, c, c)
+    wide = [G.shape[0] <= G.shape[1] for G in matrices]
+    scaled = [G / (G.norm() + 1e-7) for G in matrices]
+    gram = torch.stack(
+        [G @ G.t() if flat else G.t() @ G for G, flat in zip(scaled, wide, strict=True)]
+    )  # (n, c, c)
     a, b, c = COEFFICIENTS
     product = None
     for left in reversed(range(ITERATIONS)):
@@ -39,8 +41,8 @@ def orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
         if left:  # all of these are polynomials of one matrix: they commute
             gram = torch.bmm(torch.bmm(step, step), gram)
     assert product is not None
-    results = [P @ G for P, G in zip(product, wide, strict=True)]
-    return [R.t() if G.shape[0] > G.shape[1] else R for G, R in zip(matrices, results, strict=True)]
+    # A polynomial of a symmetric matrix is symmetric: either side of G will do.
+    return [P @ G if flat else G @ P for P, G, flat in zip(product, scaled, wide, strict=True)]
 
 
 class Muon(torch.optim.Optimizer):

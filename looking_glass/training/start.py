@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -10,7 +11,7 @@ from looking_glass.gpt.checkpoint import VOCAB_FILE, load_checkpoint
 from looking_glass.gpt.checkpoint_config import CONFIG_FILE
 from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.mingpt import build_mingpt
-from looking_glass.gpt.model import GPT
+from looking_glass.gpt.model import GPT, Block
 from looking_glass.gpt.weight_files import INDEX_FILE, WEIGHTS_FILE, weight_files
 from looking_glass.pipeline.artifacts import read_json
 from looking_glass.pipeline.errors import InputError
@@ -29,6 +30,8 @@ def build(params: ModelParams, vocab_size: int) -> GPT:
         see_positions(model)
     elif is_checkpoint(params.init):
         start_from(model, Path(params.init))
+    first = cast(Block, model.transformer.h[0])  # by its own names, which minGPT's has too
+    first.attn.resid_dropout.p = params.first_attention_dropout
     return model
 
 

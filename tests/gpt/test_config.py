@@ -17,6 +17,7 @@ SHAPE = {
     "block_size": 8,
     "dropout": 0.25,
     "attention_dropout": 0.5,
+    "first_attention_dropout": 0.125,
     "tie_weights": False,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import os
 from collections.abc import Callable
@@ -253,3 +254,15 @@ def test_a_damaged_artifact_is_named_and_how_to_make_it_again(
     with pytest.raises(InputError, match=r"damaged: .*dvc repro -f") as caught:
         read(path)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("cell", ["\r", "a\rb", "\r\n", "a\nb", '"', ",", " ", "a\x1cb", "a"])
+def test_a_cell_comes_back_from_a_table_as_it_was_whoever_reads_it(
+    tmp_path: Path, cell: str
+) -> None:
+    path = tmp_path / "table.csv"
+    artifacts.write_csv(path, pd.DataFrame({"number": [1, 2], "text": [cell, "b"]}))
+    with path.open(newline="") as file:
+        assert list(csv.reader(file)) == [["number", "text"], ["1", cell], ["2", "b"]]
+    assert artifacts.read_csv(path)["text"].tolist() == [cell, "b"]
+    assert path.read_bytes().endswith(b"2,b\n")

@@ -70,6 +70,7 @@ def test_a_section_that_says_the_same_is_the_same_however_it_is_written(files: l
         "block_size": 8,
         "dropout": 0,
         "attention_dropout": 0,
+        "first_attention_dropout": 0,
         "tie_weights": True,
     }
     one, same = (ModelParams.model_validate(keys) for keys in (shape, {**shape, "dropout": "0.0"}))

@@ -10,12 +10,12 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint
-from looking_glass.gpt.config import GPTConfig
+from looking_glass.gpt.config import GPTConfig, ModelParams
 from looking_glass.gpt.loss import mean_loss
 from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.errors import InputError
 from looking_glass.training.loop import train
-from looking_glass.training.start import checkpoint_files, start_from
+from looking_glass.training.start import build, checkpoint_files, start_from
 from looking_glass.training.token_table import Vocabulary
 from looking_glass.training.training import Training
 from tests.helpers.training import BYTES, SHAPE, noise, settings
@@ -47,6 +47,27 @@ def start(directory: Path, dropout: float = 0.1, **changes: object) -> Training:
     start_from(model, directory)
     vocabulary = Vocabulary(noise().train, BYTES, apart=True)
     return Training(model, noise(), vocabulary, settings(**changes), pretrained=True)
+
+
+@pytest.mark.parametrize("init", ["positions", "scratch"])
+def test_what_the_first_attention_adds_has_a_dropout_of_its_own(init: str) -> None:
+    keys = {
+        "implementation": "builtin",
+        "init": init,
+        "n_layer": 3,
+        "n_head": 2,
+        "n_embd": 16,
+        "block_size": 8,
+        "dropout": 0.25,
+        "attention_dropout": 0.0,
+        "first_attention_dropout": 0.125,
+        "tie_weights": True,
+    }
+    model = build(ModelParams.model_validate(keys), 40)
+    found = [
+        (block.attn.resid_dropout.p, block.mlp.dropout.p) for block in model.transformer.blocks
+    ]
+    assert found == [(0.125, 0.25), (0.25, 0.25), (0.25, 0.25)]
 
 
 def logits_of(directory: Path) -> torch.Tensor:
