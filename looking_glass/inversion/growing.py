@@ -38,13 +38,12 @@ from torch import Tensor
 
 from looking_glass.gpt.model import GPT
 from looking_glass.inversion.readings import target_hidden
+from looking_glass.inversion.shortlist import MARGIN, SHARPNESS
 
 LEAST_GAP = 0.01  # by which a logit must exceed all others to count: rounding moves it by less
 # Model, text (n,) and vectors (B, k, C) → the states from which the text is predicted, (B, n, C).
 States = Callable[[GPT, Tensor, Tensor], Tensor]
 
-MARGIN = 0.3  # that is worked towards
-SHARPNESS = 5.0
 DAMPING = 1.0  # at first, as a share of the mean of the diagonal of J Jᵀ
 LEAST_DAMPING, MOST_DAMPING = 1e-6, 1e8
 MOST_RIVALS = 2048  # tokens, of GPT-2's 50,257

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from looking_glass.gpt.model import GPT
-from looking_glass.inversion.params import ReadingParams
+from looking_glass.inversion.params import Objective, ReadingParams
 from looking_glass.inversion.readings import target_hidden
 from looking_glass.inversion.shortlist import Shortlist
 from looking_glass.pipeline.errors import InputError
@@ -71,9 +71,14 @@ def invert(
     params: ReadingParams,
     *,
     parallel: bool,
+    objective: Objective = "cross_entropy",
     on_step: Callable[[], object] = lambda: None,
 ) -> Inversion:
-    """Minimise the mean cross-entropy of `target` (n,) over `vectors`; the model stays as it is.
+    """Minimise an objective of `target` (n,) over `vectors`; the model stays as it is.
+
+    It is the mean over tokens of their cross-entropy, or of the squares of what each lacks to lead
+    by a margin. Cross-entropy has the sentence as probable as can be, and for that trades a token
+    that will not come for many that come more surely; the margin asks of each to come, no more.
 
     Adam with a rate that falls to zero along a cosine. It goes on past the first exact match. Every
     `CHECK_EVERY` steps, and at the end, the whole vocabulary is computed; in between only its
@@ -94,7 +99,11 @@ def invert(
             shortlist = Shortlist(model, hidden.detach(), target)
             found.append(shortlist.seen())
         optimizer.zero_grad(set_to_none=True)
-        shortlist.losses(hidden).mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
+        if objective == "margin":
+            costs = shortlist.shortfalls(hidden).square()
+        else:
+            costs = shortlist.losses(hidden)
+        costs.mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         on_step()

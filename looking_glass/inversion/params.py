@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from looking_glass.pipeline.params import Rate, Section, Seed
 
 Length = Annotated[int, Field(ge=1, le=65_536)]  # vectors; with none it is the parallel reading
+
+Objective = Literal["cross_entropy", "margin"]
 
 
 class ReadingParams(Section):
@@ -22,6 +24,7 @@ class ReadingParams(Section):
 class PrefixParams(ReadingParams):
     """The prefix reading, for each of several numbers of vectors."""
 
+    objective: Objective
     lengths: tuple[Length, ...] = Field(min_length=1, max_length=100)
 
     @field_validator("lengths")

@@ -16,18 +16,14 @@ from looking_glass.gpt.model import GPT
 from looking_glass.inversion import memory, robustness, tables
 from looking_glass.inversion.aiming import aim
 from looking_glass.inversion.ceiling import ceilings
-from looking_glass.inversion.inverted import Inverted, best_restart
+from looking_glass.inversion.inverted import Inverted
 from looking_glass.inversion.judging import judge
-from looking_glass.inversion.neighbours import (
-    CLOUD,
-    nearest_tokens,
-    neighbour_distance,
-    usual_row_cosine,
-)
+from looking_glass.inversion.neighbours import CLOUD, neighbour_distance, usual_row_cosine
 from looking_glass.inversion.optimiser import Inversion, initial_vectors, invert
 from looking_glass.inversion.params import InvertParams, ReadingParams
 from looking_glass.inversion.readings import PARALLEL, Reading, check_fits, readings_of
-from looking_glass.inversion.search import drawn_tokens, search
+from looking_glass.inversion.replies import reply_table
+from looking_glass.inversion.search import drawn_tokens
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
 from looking_glass.pipeline.memory import require
 from looking_glass.text.corpus import Tokens
@@ -104,7 +100,15 @@ def optimise(
     start = initial_vectors(
         model, settings.restarts, k, noise=params.init_noise, generator=generator
     )
-    return invert(model, target, start, settings, parallel=reading.parallel, on_step=on_step)
+    return invert(
+        model,
+        target,
+        start,
+        settings,
+        parallel=reading.parallel,
+        objective="cross_entropy" if reading.parallel else params.prefix.objective,
+        on_step=on_step,
+    )
 
 
 def vectors_by_name(found: Found) -> dict[str, npt.NDArray[np.float32]]:
@@ -175,43 +179,6 @@ def all_tables(
         "map": tables.map_table(model, tokenizer, first, cloud),
         "replies": pd.concat(replies, ignore_index=True),
     }
-
-
-def reply_table(
-    model: GPT, tokenizer: Tokenizer, sentence: Inverted, reading: Reading, params: InvertParams
-) -> pd.DataFrame:
-    """Return what the model says when fed real tokens: nearest to the vectors, searched, and drawn.
-
-    Those drawn at random say what chance gives.
-    """
-    target, parallel = torch.tensor(sentence.tokens, device=model.device), reading.parallel
-    vectors = sentence.found[reading].vectors[best_restart(sentence.verdicts[reading])]
-    nearest = nearest_tokens(model, vectors)[0][:, 0]
-    generator = torch.Generator().manual_seed(params.seed + reading.prefix)
-    found = search(model, target, nearest, params.search, parallel=parallel, generator=generator)
-    drawn = drawn_tokens(tokenizer.ordinary_tokens(), len(nearest), generator)
-    sources = {"nearest": nearest, "searched": found.tokens, "drawn": drawn.to(nearest)}
-    rows: list[dict[str, Any]] = []
-    for source, tokens in sources.items():
-        reply = judge(model, target, model.embed(tokens)[None], parallel=parallel)
-        rows.append(
-            {
-                "reading": reading.name,
-                "source": source,
-                **fed(tokenizer, tokens.tolist()),
-                "said": tokenizer.decode(reply.said[0].tolist()),
-                "correct": int(reply.correct.sum()),
-                "loss": -float(reply.log_probs.mean()),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def fed(tokenizer: Tokenizer, tokens: list[int]) -> dict[str, Any]:
-    """Return the text of tokens, their ids, and whether that text is read as just these."""
-    text = tokenizer.decode(tokens)
-    ids = " ".join(map(str, tokens))
-    return {"fed": text, "ids": ids, "read_as_such": int(tokenizer.encode(text) == tokens)}
 
 
 def ceiling_of(model: GPT, sentence: Inverted) -> dict[str, Any]:

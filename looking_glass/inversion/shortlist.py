@@ -1,4 +1,8 @@
-"""The loss over a short list of tokens, the rest of the vocabulary taken as a tangent."""
+"""What is made small, over a short list of tokens in place of the whole vocabulary.
+
+Cross-entropy takes the rest of the vocabulary as a tangent. A shortfall asks whether a token leads,
+and no token that is far from the lead has a say in that.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from torch.nn import functional as F
 from looking_glass.gpt.model import GPT
 
 MOST_TOKENS = 2048  # tokens, of GPT-2's 50,257
+MARGIN = 0.3  # by which a logit is to lead
+SHARPNESS = 5.0  # of the smooth maximum that stands for the best other logit
 
 
 class Shortlist:
@@ -56,3 +62,16 @@ class Shortlist:
         logits = torch.cat([hidden @ self.rows.t(), rest[..., None]], dim=-1)  # (B, n, R + 1)
         losses = F.cross_entropy(logits.flatten(0, 1), self.labels.flatten(), reduction="none")
         return losses.view(self.labels.shape)
+
+    def shortfalls(self, hidden: Tensor) -> Tensor:
+        """Return how far each target's logit is from leading by `MARGIN`: (B, n, C) → (B, n).
+
+        Zero where it leads by as much. Otherwise at least what is missing, for the best other logit
+        is bounded from above, log Σ exp(τ l) / τ.
+        """
+        logits = hidden @ self.rows.t()  # (B, n, R)
+        at = self.labels[..., None]
+        own = logits.gather(-1, at).squeeze(-1)
+        others = logits.scatter(-1, at, -math.inf)
+        best = (SHARPNESS * others).logsumexp(dim=-1) / SHARPNESS
+        return (MARGIN + best - own).clamp(min=0)

@@ -11,6 +11,10 @@ up to its own: the states of word i are needed once for each set of the words be
 them, and all larger sets share them. So the words are worked through from left to right, the keys
 and values of each kept; a set reads those of word i at s mod 2^i. The sum over words is about
 2^(n+1) word passes in place of n 2^n.
+
+What is the same for all sets is computed once: the first block's queries, keys and values are those
+of the tokens alone. Of the last block no more is needed than the keys and values of words before
+the last, and what its last position makes of them.
 """
 
 from __future__ import annotations
@@ -66,17 +70,11 @@ def replaced_values(
     """
     both = torch.stack([model.embed(replaced), model.embed(context)])  # (2, T, C)
     seen: list[list[Heads]] = []
-    sets = torch.arange(2 ** len(words), device=model.device)
-    number, rows = torch.zeros_like(sets), 1  # of each set among those that differ
-    for index, (start, stop) in enumerate(words):
-        changes = not torch.equal(replaced[start:stop], context[start:stop])
-        here = both[:, start:stop] if changes else both[1:, start:stop]
-        if changes:
-            number += (sets >> index & 1) * rows
-            rows *= 2
-        if stop < len(context):
-            seen.append(_heads(model, here, rows, start, seen, can_be_absent=False))
-    return _log_probs(model, _chooser(model, here, rows, start, seen), target)[number]
+    for index, (start, stop) in enumerate(words[:-1]):
+        here = both[:, start:stop]
+        seen.append(_heads(model, here, 2 ** (index + 1), start, seen, can_be_absent=False))
+    start, rows = words[-1][0], 2 ** len(words)
+    return _log_probs(model, _chooser(model, both[:, start:], rows, start, seen), target)
 
 
 def _log_probs(model: GPT, hidden: Tensor, target: int) -> Tensor:

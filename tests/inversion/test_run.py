@@ -10,7 +10,7 @@ import torch
 from looking_glass.gpt.model import GPT
 from looking_glass.inversion.params import InvertParams
 from looking_glass.inversion.readings import PARALLEL, Reading
-from looking_glass.inversion.run import fed, optimise, optimise_all, targets_of
+from looking_glass.inversion.run import optimise, optimise_all, targets_of
 from looking_glass.pipeline.compute import ComputeParams
 from looking_glass.pipeline.errors import InputError
 from looking_glass.text.tokenizer import Tokenizer
@@ -29,7 +29,7 @@ def params(**changes: Any) -> InvertParams:
         "seed": 1,
         "init_noise": 1.0,
         "parallel": quick,
-        "prefix": {**quick, "lengths": [1, 3]},
+        "prefix": {**quick, "objective": "margin", "lengths": [1, 3]},
         "noise_trials": 2,
         "search": {"steps": 1, "candidates": 1},
     }
@@ -72,9 +72,14 @@ def test_no_reading_depends_on_which_others_run(model: GPT) -> None:
     assert not torch.equal(found["sentence"][PARALLEL].vectors, other.vectors)
 
 
-def test_tokens_whose_text_is_read_as_others_are_known_by_their_ids(tokenizer: Tokenizer) -> None:
-    assert fed(tokenizer, [40, 716]) == {"fed": "I am", "ids": "40 716", "read_as_such": 1}
-    # "a" and "b" apart, which the encoder would read as one token.
-    apart = fed(tokenizer, [64, 65])
-    assert apart == {"fed": "ab", "ids": "64 65", "read_as_such": 0}
-    assert fed(tokenizer, [12520])["read_as_such"] == 0, "half of a character"
+def test_a_prefix_has_the_objective_that_is_asked_for(model: GPT) -> None:
+    vectors = {}
+    for objective in ("margin", "cross_entropy"):
+        section = params().prefix.model_copy(update={"objective": objective})
+        for reading in (PARALLEL, Reading(3)):
+            found = optimise(
+                model, WANTED["sentence"], reading, params(prefix=section.model_dump())
+            )
+            vectors[objective, reading] = found.vectors
+    assert torch.equal(vectors["margin", PARALLEL], vectors["cross_entropy", PARALLEL])
+    assert not torch.equal(vectors["margin", Reading(3)], vectors["cross_entropy", Reading(3)])

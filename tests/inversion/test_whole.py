@@ -32,7 +32,13 @@ PARAMS = InvertParams.model_validate(
         "seed": 1,
         "init_noise": 1.0,
         "parallel": {"restarts": 3, "steps": 45, "learning_rate": 0.3},
-        "prefix": {"restarts": 3, "steps": 45, "learning_rate": 0.3, "lengths": [1, 3]},
+        "prefix": {
+            "restarts": 3,
+            "steps": 45,
+            "learning_rate": 0.3,
+            "objective": "margin",
+            "lengths": [1, 3],
+        },
         "noise_trials": 8,
         "search": {"steps": 2, "candidates": 4},
     }

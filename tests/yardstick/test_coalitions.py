@@ -67,24 +67,6 @@ def test_words_outside_a_set_are_replaced_token_by_token(n_layer: int, tied: boo
             assert float(found[number]) == pytest.approx(float(expected), abs=1e-4), lengths
 
 
-def test_a_word_that_nothing_stands_in_for_is_the_same_in_a_set_and_out_of_it() -> None:
-    model, words = make_model(n_layer=3), spans([2, 1, 3, 1])
-    context, others = torch.randint(97, (2, 7))
-    # One word in the middle, then the first and the last, then all of them.
-    for alike in ([1], [0, 3], [0, 1, 2, 3]):
-        same = others.clone()
-        places = positions(words, torch.tensor([word in alike for word in range(4)]))
-        same[places] = context[places]
-        found = replaced_values(model, context, same, words, TARGET)
-        for number, holds in enumerate(members(4)):
-            written = same.clone()
-            kept = positions(words, holds)
-            written[kept] = context[kept]
-            expected = model(written[None])[0, -1].log_softmax(-1)[TARGET]
-            assert float(found[number]) == pytest.approx(float(expected), abs=1e-4), alike
-        assert len(set(found.tolist())) == 2 ** (4 - len(alike)), "each other word tells"
-
-
 def without_attention(model: GPT, context: Tensor) -> float:
     """Return log p(TARGET) after `context` when attention adds its bias and no more."""
     place = len(context) - 1
