@@ -79,7 +79,7 @@ def learn_by_heart(steps: int, directory: Path) -> None:
             "evaluate_every": min(steps, 100),
         }
     )
-    shape = shape.model_copy(update={"dropout": 0.0})
+    shape = shape.model_copy(update={"dropout": 0.0, "embedding_dropout": 0.0})
     run = begin(shape, params, corpus, Tokenizer(*TABLES).token_bytes())
     train(
         run,

@@ -87,7 +87,7 @@ def _huggingface_config(config: GPTConfig, end_of_text: int) -> dict[str, Any]:
         "layer_norm_epsilon": 1e-5,
         "tie_word_embeddings": config.tie_weights,
         "attn_pdrop": config.attention_dropout,
-        "embd_pdrop": config.dropout,
+        "embd_pdrop": config.embedding_dropout,
         "resid_pdrop": config.dropout,
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,

@@ -22,6 +22,7 @@ class ModelParams(Section):
     n_head: int = Field(ge=1, le=WIDEST)
     n_embd: int = Field(ge=1, le=WIDEST)
     block_size: int = Field(ge=2, le=WIDEST)
+    embedding_dropout: float = Field(ge=0, lt=1)
     dropout: float = Field(ge=0, lt=1)
     attention_dropout: float = Field(ge=0, lt=1)
     first_attention_dropout: float = Field(ge=0, lt=1)
@@ -53,7 +54,8 @@ class GPTConfig:
     n_head: int
     n_embd: int
     tie_weights: bool = True
-    dropout: float = 0.0  # of embeddings and of what is added to the residual stream
+    embedding_dropout: float = 0.0  # of what enters the first block
+    dropout: float = 0.0  # of what is added to the residual stream
     attention_dropout: float = 0.0  # of attention patterns
 
     def count_weights(self) -> tuple[int, int]:

@@ -45,7 +45,8 @@ def learning_bytes(config: GPTConfig, n_tokens: int) -> int:
     in_block = 16 * C + (2 * C if dropout else config.n_head)
     if config.attention_dropout > 0:
         in_block += 3 * config.n_head * config.block_size
-    return FLOAT * n_tokens * (config.n_layer * in_block + (3 * C if dropout else 2 * C))
+    around = 3 * C if config.embedding_dropout > 0 else 2 * C
+    return FLOAT * n_tokens * (config.n_layer * in_block + around)
 
 
 def following_bytes(config: GPTConfig, n_tokens: int) -> int:

@@ -33,7 +33,7 @@ def build_mingpt(config: GPTConfig) -> GPT:
         config.n_embd,
     )
     settings.vocab_size, settings.block_size = config.vocab_size, config.block_size
-    settings.embd_pdrop = settings.resid_pdrop = config.dropout
+    settings.embd_pdrop, settings.resid_pdrop = config.embedding_dropout, config.dropout
     settings.attn_pdrop = config.attention_dropout
     built = theirs(settings)
     model = GPT(config)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
 from looking_glass.inversion.ceiling import Ceilings
 from looking_glass.inversion.judging import Verdict
 from looking_glass.inversion.optimiser import Inversion
@@ -24,5 +26,8 @@ class Inverted:
 
 
 def best_restart(verdict: Verdict) -> int:
-    """Return the restart with the lowest loss."""
-    return int(verdict.log_probs.mean(dim=1).argmax())
+    """Return the restart with the lowest loss, of those that are exact if there are any."""
+    gains = verdict.log_probs.mean(dim=1)
+    if verdict.exact.any():
+        gains = gains.masked_fill(~verdict.exact, -torch.inf)
+    return int(gains.argmax())

@@ -206,10 +206,14 @@ def about_log_probabilities(
 
 
 def best_restarts(restarts: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return, for each reading, its restart with the lowest loss, and how many were exact."""
+    """Return, for each reading, its best restart, and how many were exact.
+
+    The best is the one with the lowest loss, of those that are exact if there are any.
+    """
     rows: list[dict[str, Any]] = []
     for reading, group in restarts.groupby("reading", sort=False):
-        best = group.sort_values("loss", kind="stable").iloc[0]
+        ordered = group.sort_values(["exact", "loss"], ascending=[False, True], kind="stable")
+        best = ordered.iloc[0]
         rows.append(
             {
                 "reading": reading,

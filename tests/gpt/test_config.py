@@ -15,6 +15,7 @@ SHAPE = {
     "n_head": 2,
     "n_embd": 8,
     "block_size": 8,
+    "embedding_dropout": 0.75,
     "dropout": 0.25,
     "attention_dropout": 0.5,
     "first_attention_dropout": 0.125,
@@ -30,6 +31,7 @@ def test_a_section_and_a_vocabulary_make_a_shape() -> None:
         n_head=2,
         n_embd=8,
         tie_weights=False,
+        embedding_dropout=0.75,
         dropout=0.25,
         attention_dropout=0.5,
     )

@@ -43,9 +43,13 @@ def test_the_weights_are_counted_exactly(tie: bool) -> None:
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("embedding_dropout", [0.0, 0.2])
 @pytest.mark.parametrize("attention_dropout", [0.0, 0.1])
-def test_what_learning_keeps_is_what_is_told(dropout: float, attention_dropout: float) -> None:
-    model = GPT(shape(dropout=dropout, attention_dropout=attention_dropout)).train()
+def test_what_learning_keeps_is_what_is_told(
+    dropout: float, embedding_dropout: float, attention_dropout: float
+) -> None:
+    changes = {"dropout": dropout, "attention_dropout": attention_dropout}
+    model = GPT(shape(**changes, embedding_dropout=embedding_dropout)).train()
     kept = kept_by(model, torch.randn(B, T, C, requires_grad=True))
     assert memory.learning_bytes(model.config, B * T) == pytest.approx(kept, rel=0.04)
 

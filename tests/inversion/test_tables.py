@@ -58,6 +58,9 @@ def test_a_reading_is_summed_up_over_its_restarts() -> None:
         "first_exact_step": 30,
     }
     assert best_restart(VERDICT) == 0
+    surer, exact = [[-1.0, -1.0], [-3.0, -3.0]], [[0, 1], [1, 1]]
+    assert best_restart(verdict(exact, surer)) == 1, "one that says the sentence comes first"
+    assert best_restart(verdict([[0, 1], [1, 0]], surer)) == 0
     never = found([[[-4.0, -2.0]]], [[[0, 1]]])
     told = tables.summary(never, verdict([[0, 1]], [[-4.0, -2.0]]))
     assert told["first_exact_step"] is None

@@ -52,8 +52,8 @@ def change(root: Path, dropout: float = 0.0, **train: object) -> None:
     """Write params.yaml with a tiny model, and these changes to its section train."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["compute"] = {"device": "cpu", "threads": 1, "portable": False}
-    small = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8, "dropout": dropout}
-    params["model"] |= small
+    params["model"] |= {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8}
+    params["model"] |= {"dropout": dropout, "embedding_dropout": dropout}
     tiny = {"steps": 12, "batch_size": 8, "evaluate_every": 4, "discount": 0, "keep": "last"}
     params["train"] |= {**tiny, "learning_rate": 1e-2, **train}
     (root / "params.yaml").write_text(yaml.safe_dump(params))

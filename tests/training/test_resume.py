@@ -68,6 +68,7 @@ def test_a_section_that_says_the_same_is_the_same_however_it_is_written(files: l
         "n_head": 1,
         "n_embd": 8,
         "block_size": 8,
+        "embedding_dropout": 0,
         "dropout": 0,
         "attention_dropout": 0,
         "first_attention_dropout": 0,

@@ -58,6 +58,7 @@ def test_what_the_first_attention_adds_has_a_dropout_of_its_own(init: str) -> No
         "n_head": 2,
         "n_embd": 16,
         "block_size": 8,
+        "embedding_dropout": 0.5,
         "dropout": 0.25,
         "attention_dropout": 0.0,
         "first_attention_dropout": 0.125,
@@ -67,6 +68,7 @@ def test_what_the_first_attention_adds_has_a_dropout_of_its_own(init: str) -> No
     found = [
         (block.attn.resid_dropout.p, block.mlp.dropout.p) for block in model.transformer.blocks
     ]
+    assert model.transformer.drop.p == 0.5
     assert found == [(0.125, 0.25), (0.25, 0.25), (0.25, 0.25)]
 
 

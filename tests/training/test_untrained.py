@@ -19,7 +19,7 @@ from tests.helpers.training import SHAPE, settings, song
 def params(init: str, **changes: object) -> ModelParams:
     shape = {key: value for key, value in SHAPE.items() if key != "vocab_size"}
     rest = {"implementation": "builtin", "dropout": 0.3, "attention_dropout": 0.0}
-    rest |= {"first_attention_dropout": 0.0}
+    rest |= {"embedding_dropout": 0.3, "first_attention_dropout": 0.0}
     return ModelParams.model_validate(
         {**shape, **rest, "tie_weights": False, "init": init, **changes}
     )
