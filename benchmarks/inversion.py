@@ -3,6 +3,7 @@
     python -m benchmarks.inversion --by-heart 1200 data/by_heart    train a model by heart first
     python -m benchmarks.inversion --frontier data/model data/by_heart
     python -m benchmarks.inversion --choices data/model
+    python -m benchmarks.inversion --fewest data/model data/by_heart    vectors, either objective
 
 The sentence, the controls, the readings and their steps are those of params.yaml. The frontier and
 the choices go to benchmarks/*.csv; the model learned by heart goes to the directory named. It has
@@ -27,7 +28,7 @@ from looking_glass.inversion.ceiling import ceilings
 from looking_glass.inversion.judging import judge
 from looking_glass.inversion.neighbours import usual_row_cosine
 from looking_glass.inversion.optimiser import Inversion, initial_vectors, invert
-from looking_glass.inversion.params import InvertParams, ReadingParams
+from looking_glass.inversion.params import InvertParams, Objective, ReadingParams
 from looking_glass.inversion.readings import PARALLEL, Reading, readings_of
 from looking_glass.inversion.run import assess, optimise, settings_of, targets_of
 from looking_glass.inversion.tables import frontier_table, target_table
@@ -42,6 +43,9 @@ from looking_glass.training.params import TrainParams
 
 TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
 HERE = Path(__file__).parent
+FEWEST = (1, 2, 3, 4, 5, 6, 7, 9, 27)  # vectors
+FEWEST_STEPS = 600  # three times those of params.yaml: what is asked is what can be reached
+FEWEST_SEEDS = 2  # of the vectors, restarts each
 
 
 def main() -> None:
@@ -51,6 +55,7 @@ def main() -> None:
     parser.add_argument("--frontier", nargs="+", type=Path, default=[], metavar="DIR")
     parser.add_argument("--prefix-steps", type=int, help="other than those of params.yaml")
     parser.add_argument("--choices", type=Path, metavar="DIR")
+    parser.add_argument("--fewest", nargs="+", type=Path, default=[], metavar="DIR")
     arguments = parser.parse_args()
 
     prepare(load_section(ComputeParams, "compute"))
@@ -63,6 +68,10 @@ def main() -> None:
             write_csv(HERE / f"inversion_{what}{steps}.csv", pd.concat(tables, ignore_index=True))
     if arguments.choices:
         write_csv(HERE / "inversion_choices.csv", choices(arguments.choices))
+    if arguments.fewest:
+        n_steps = arguments.prefix_steps or FEWEST_STEPS
+        rows = [fewest(directory, n_steps) for directory in arguments.fewest]
+        write_csv(HERE / "inversion_fewest.csv", pd.concat(rows, ignore_index=True))
 
 
 def learn_by_heart(steps: int, directory: Path) -> None:
@@ -125,6 +134,42 @@ def frontier(directory: Path, steps: int | None = None) -> tuple[pd.DataFrame, p
     table.insert(2, "prefix_steps", params.prefix.steps)
     print(table.drop(columns=["text", "restarts"]).to_string(index=False))
     return table, tokens_table
+
+
+def fewest(directory: Path, steps: int) -> pd.DataFrame:
+    """Return a row per objective and number of vectors: how far restarts write the sentence."""
+    params, compute = load_section(InvertParams, "invert"), load_section(ComputeParams, "compute")
+    model, target = load_checkpoint(directory), Tokenizer(*TABLES).encode(params.sentence)
+
+    def row(job: tuple[Objective, int]) -> dict[str, object]:
+        objective, k = job
+        changes = {"objective": objective, "steps": steps}
+        settings = params.model_copy(update={"prefix": params.prefix.model_copy(update=changes)})
+        verdicts = []
+        for seed in range(params.seed, params.seed + FEWEST_SEEDS):
+            seeded = settings.model_copy(update={"seed": 100 * seed})
+            found = optimise(model, target, Reading(k), seeded)
+            verdicts.append(judge(model, torch.tensor(target), found.vectors, parallel=False))
+        written = torch.cat([one.correct.cumprod(dim=1).sum(dim=1) for one in verdicts])
+        losses = torch.cat([-one.log_probs.mean(dim=1) for one in verdicts])
+        gaps = torch.cat([one.gaps.amin(dim=1) for one in verdicts])
+        told = {
+            "model": directory.name,
+            "objective": objective,
+            "vectors": k,
+            "exact": int((written == len(target)).sum()),
+            "restarts": len(written),
+            "most_written": int(written.max()),
+            "median_written": float(written.double().median()),
+            "largest_least_gap": float(gaps.max()),
+            "lowest_loss": float(losses.min()),
+        }
+        print(told, flush=True)
+        return told
+
+    objectives: tuple[Objective, ...] = ("margin", "cross_entropy")
+    jobs = [(objective, k) for objective in objectives for k in FEWEST]
+    return pd.DataFrame(side_by_side(row, jobs, compute))
 
 
 def choices(directory: Path) -> pd.DataFrame:
