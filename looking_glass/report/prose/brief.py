@@ -98,9 +98,9 @@ def of_inversion(
     parallel, lowest = found["readings"][PARALLEL], found["ceiling"]["lowest_possible_loss"]
     row = next(row for row in said if row["reading"] == PARALLEL)
     prefixes = [row for row in said if row["reading"] != PARALLEL]
-    reached = [readings.label(row["reading"]) for row in prefixes if row["exact"]]
+    reached = [f"a {readings.label(row['reading'])}" for row in prefixes if row["exact"]]
     after = (
-        f" It also writes it by itself after a {listed(reached)}."
+        f" It also writes it by itself after {listed(reached)}."
         if reached
         else f" After a prefix of learned vectors, {len(prefixes)} lengths tried, it never writes "
         "it by itself."
