@@ -49,6 +49,9 @@ def test_a_book_in_any_language_runs_through_every_stage(
         encode__encoding=told.encoding,
         encode__start_at=None,
         model__block_size=told.block_size,
+        # So few steps must teach a model to end its characters, and with them its words.
+        model__dropout=0.3,
+        model__first_attention_dropout=0.3,
         train__steps=30,
         train__evaluate_every=30,
         invert__sentence=told.sentence,
