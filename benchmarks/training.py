@@ -21,6 +21,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -193,7 +194,8 @@ class Bench:
         ends, rows = {}, {}
         for name in names:
             ends[name], theirs = spawn.Pipe()
-            spawn.Process(target=work, args=(name, steps, theirs), daemon=True).start()
+            spawn.Process(target=work, args=(name, steps, theirs)).start()
+            theirs.close()
             rows[name] = ends[name].recv()
         speeds: dict[str, list[float]] = {name: [] for name in names}
         peaks: list[float] = []
@@ -205,6 +207,8 @@ class Bench:
                 seconds = ends[name].recv()
                 if index:  # the first round warms up
                     speeds[name].append(steps * self.tokens_per_step / seconds)
+        for end in ends.values():
+            end.close()  # which ends its process
         slowest = names[-1]
         low, middle, high = min(peaks) / 1e9, statistics.median(peaks) / 1e9, max(peaks) / 1e9
         print(f"sgemm peak     {middle:7,.0f} GFLOP/s ({low:,.0f} to {high:,.0f})")
@@ -326,9 +330,10 @@ def work(name: str, steps: int, parent: Connection) -> None:
     prepare(load_section(ComputeParams, "compute"))
     rows, run = Bench().contender(name, steps)
     parent.send(rows)
-    while True:
-        parent.recv()
-        parent.send(run())
+    with suppress(EOFError):  # when the parent has asked its last
+        while True:
+            parent.recv()
+            parent.send(run())
 
 
 def timed(step: Callable[[], object], steps: int) -> float:
