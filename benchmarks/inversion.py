@@ -44,7 +44,7 @@ from looking_glass.training.params import TrainParams
 TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
 HERE = Path(__file__).parent
 FEWEST = (1, 2, 3, 4, 5, 6, 7, 9, 27)  # vectors
-FEWEST_STEPS = 600  # three times those of params.yaml: what is asked is what can be reached
+FEWEST_STEPS = 600  # twice those of params.yaml: what is asked is what can be reached
 FEWEST_SEEDS = 2  # of the vectors, restarts each
 
 
