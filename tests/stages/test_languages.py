@@ -49,8 +49,8 @@ def test_a_book_in_any_language_runs_through_every_stage(
         encode__encoding=told.encoding,
         encode__start_at=None,
         model__block_size=told.block_size,
-        # With the defaults' dropout the Hindi model, after so few steps, writes halves of characters
-        # alone, which join the tenth word.
+        # With the defaults' dropout the Hindi model, after so few steps, writes halves of
+        # characters alone, which join the tenth word.
         model__dropout=0.3,
         model__first_attention_dropout=0.3,
         train__steps=30,
