@@ -37,7 +37,7 @@ def inversion_loss(
         ylabel="loss (nats per token, mean of restarts)",
     )
     axes.set_ylim(bottom=0)
-    axes.legend()
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
