@@ -326,8 +326,14 @@ def remember(measured: pd.DataFrame, key: str, path: Path) -> None:
 
 
 def work(name: str, steps: int, parent: Connection) -> None:
-    """Train one contender for `steps` each time the parent asks, and tell it the seconds."""
-    prepare(load_section(ComputeParams, "compute"))
+    """Train one contender for `steps` each time the parent asks, and tell it the seconds.
+
+    What our stages set up beside the number of threads is a part of ours alone.
+    """
+    compute = load_section(ComputeParams, "compute")
+    if name.startswith("ours"):
+        prepare(compute)
+    torch.set_num_threads(compute.threads)
     rows, run = Bench().contender(name, steps)
     parent.send(rows)
     with suppress(EOFError):  # when the parent has asked its last

@@ -23,6 +23,7 @@ from torch import Tensor
 from looking_glass.attention.interventions import Span
 from looking_glass.attention.patterns import trace
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.siblings import OutputLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +66,14 @@ def logit_of(model: GPT, target: int) -> Tensor:
 
 
 @torch.no_grad()
-def log_prob_of(model: GPT, parts: Parts, target: int) -> Tensor:
+def log_prob_of(model: GPT, parts: Parts, target: int, output: OutputLayer | None = None) -> Tensor:
     """Return the direction in which log p(target) grows at the choice: its gradient there, (C,).
 
-    The row of `target` less the mean of all rows, each weighted by its token's probability.
+    `output` is the model's output layer, where it is at hand.
     """
+    output = output or OutputLayer(model.lm_head.weight)
     last = model.transformer.ln_f(parts.values.sum(dim=0))
-    probs = model.lm_head(last).softmax(dim=-1)  # (V,)
-    mean: Tensor = probs @ model.lm_head.weight
-    return logit_of(model, target) - mean
+    return output.log_prob_gradients(last[None], target)[0]
 
 
 @torch.no_grad()

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from looking_glass.attention.heads import blocks_at_once
 from looking_glass.gpt.config import GPTConfig
-from looking_glass.gpt.loss import ROWS
 from looking_glass.gpt.memory import embedding_bytes, passing_bytes, weight_bytes
+from looking_glass.gpt.siblings import ROWS
 from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts
 
 # The keys that set each part.

@@ -12,8 +12,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from looking_glass.gpt.loss import target_log_probs, token_losses
+from looking_glass.gpt.loss import token_losses
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.siblings import OutputLayer
 from looking_glass.pipeline.params import Section
 from looking_glass.pipeline.statistics import grouped_error, standard_error
 from looking_glass.text.corpus import Tokens
@@ -36,28 +37,41 @@ class EvaluateParams(Section):
 
 
 @torch.no_grad()
-def context_losses(model: GPT, tokens: Tokens, places: Sequence[int], length: int) -> Tensor:
+def context_losses(
+    model: GPT,
+    tokens: Tokens,
+    places: Sequence[int],
+    length: int,
+    output: OutputLayer | None = None,
+) -> Tensor:
     """Return -log p in nats of the token at each of `places`, given the `length` before it: (N,).
 
     Such a context starts at the model's first position, whatever stands before it in the text.
     """
+    output = output or OutputLayer(model.lm_head.weight)
     found = []
     for some in torch.split(torch.tensor(places), CONTEXTS):
         stretches = tokens[(some[:, None] + torch.arange(-length, 1)).numpy()]
         ids = torch.from_numpy(stretches.astype(np.int64)).to(model.device)  # (n, length + 1)
         hidden = model.hidden(model.embed(ids[:, :-1]))[:, -1]  # (n, C)
-        found.append(-target_log_probs(hidden, model.lm_head.weight, ids[:, -1]))
+        found.append(-output.log_probs(hidden, ids[:, -1]))
     return torch.cat(found).cpu()
 
 
-def losses_without(model: GPT, text: Text, blocks: Sequence[int], part: Part) -> Tensor:
+def losses_without(
+    model: GPT,
+    text: Text,
+    blocks: Sequence[int],
+    part: Part,
+    output: OutputLayer | None = None,
+) -> Tensor:
     """Return `token_losses` when what one part of these blocks adds is left out: (N,)."""
     with ExitStack() as stack:
         for block in blocks:
             module = getattr(model.transformer.blocks[block], part)
             handle = module.register_forward_hook(lambda _module, _in, out: torch.zeros_like(out))
             stack.callback(handle.remove)
-        return token_losses(model, text)
+        return token_losses(model, text, output)
 
 
 def context_lengths(block_size: int) -> list[int]:
@@ -73,10 +87,11 @@ def context_table(model: GPT, tokens: Tokens, places: Sequence[int]) -> pd.DataF
     `change` is the mean difference from the next shorter context, `change_error` its
     standard error: of pairs, for a token that is hard is hard after any context.
     """
+    output = OutputLayer(model.lm_head.weight)
     rows: list[dict[str, float]] = []
     before: Tensor | None = None
     for length in context_lengths(model.config.block_size):
-        losses = context_losses(model, tokens, places, length)
+        losses = context_losses(model, tokens, places, length, output)
         change = losses - before if before is not None else torch.zeros_like(losses)
         rows.append(
             {
@@ -100,11 +115,12 @@ def part_table(model: GPT, text: Text) -> pd.DataFrame:
     """
     layers, length = range(model.config.n_layer), model.config.block_size
     left_out = {**{str(layer + 1): [layer] for layer in layers}, "all": list(layers)}
-    whole = token_losses(model, text)
+    output = OutputLayer(model.lm_head.weight)
+    whole = token_losses(model, text, output)
     rows = []
     for name, blocks in left_out.items():
-        attention = losses_without(model, text, blocks, "attn")
-        mlp = losses_without(model, text, blocks, "mlp")
+        attention = losses_without(model, text, blocks, "attn", output)
+        mlp = losses_without(model, text, blocks, "mlp", output)
         rows.append(
             {
                 "block": name,

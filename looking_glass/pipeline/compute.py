@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from looking_glass.pipeline.errors import InputError
+from looking_glass.pipeline.memory import keep_freed_memory
 from looking_glass.pipeline.params import Section
 
 Job = TypeVar("Job")
@@ -56,6 +57,7 @@ def prepare(params: ComputeParams) -> torch.device:
     os.environ.update(FIXED_THREADS)  # read at the first product
     if params.portable:
         _restart_with(PORTABLE)
+    keep_freed_memory()
     torch.set_num_threads(params.threads)
     # As use_deterministic_algorithms(True), without its seconds of importing the compiler.
     torch.set_deterministic_debug_mode("error")

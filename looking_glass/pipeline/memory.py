@@ -7,6 +7,8 @@ What is needed follows from the parameters, so it can be told beforehand. A room
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +37,20 @@ _V1 = (
 
 # glibc gives a larger piece back to the system when it is freed, and keeps a smaller one.
 GIVEN_BACK = 2**25
+_ARENAS, _GIVEN_BACK, _TRIMMED = -8, -3, -1  # options of mallopt, by glibc's malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what is freed in one place, for the next tensor of any thread.
+
+    Left to itself it gives freed memory back whenever much of it lies at an end, and the next
+    tensor gets it from the system once more, page by page: a tenth of the time of what works on
+    many middle-sized tensors. Other C libraries are left alone.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        for option, value in ((_ARENAS, 1), (_GIVEN_BACK, GIVEN_BACK), (_TRIMMED, 2**31 - 1)):
+            library.mallopt(option, value)
 
 
 def kept_when_freed(piece: int) -> int:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from looking_glass.gpt.loss import ROWS
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.siblings import ROWS
 from looking_glass.likelihood.scores import window_states
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
 

@@ -46,9 +46,14 @@ class Learner(nn.Module):
 
         def table(weight: Tensor) -> TokenTable:
             start = weight.detach().clone() if pretrained else None
-            drawn = TokenTable(vocabulary, width, std=INITIAL_STD, discount=discount, start=start)
-            drawn.clear(free_channels)
-            return drawn
+            return TokenTable(
+                vocabulary,
+                width,
+                std=INITIAL_STD,
+                discount=discount,
+                start=start,
+                free_channels=free_channels,
+            )
 
         self.inputs = table(model.transformer.wte.weight)
         self.outputs = self.inputs

@@ -18,9 +18,10 @@ what is saved is a GPT-2 like any other.
 
 While training, tokens of the same form that are not in the text have the same row. This makes the
 softmax over the whole vocabulary cheap: each form is computed once, and the logarithm of how many
-tokens share it is added. Folding gives each of them a small row of its own, as GPT-2 draws it at
-first and as no text has changed it: without, the model could not tell two such tokens apart, and
-neither of them could ever be its first choice.
+tokens share it is added. Folding gives each of them a number, in binary, in the last channels (see
+`looking_glass.gpt.siblings`): without, the model could not tell two such tokens apart, and neither
+of them could ever be its first choice. With it the softmax of the folded model is cheap too. A
+model too narrow for numbers gives each of them a small row, as GPT-2 draws it at first.
 
 Where training starts from another model's embedding, every token has a row already. A sum is then
 what the text adds to it,
@@ -42,11 +43,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from looking_glass.gpt.siblings import CHANNELS, numbered
 from looking_glass.text.corpus import Tokens
 from looking_glass.text.counting import count_tokens
 from looking_glass.text.forms import form_features
 
-UNSEEN_STD = 0.02  # of the own rows of tokens that are not in the text: GPT-2's initial deviation
+UNSEEN_STD = 0.02  # of what is drawn to tell unseen tokens apart: GPT-2's initial deviation
 
 
 class Vocabulary:
@@ -81,6 +83,12 @@ class Vocabulary:
         self.unseen_forms, place, self.multiplicity = torch.unique(
             self.form_of[self.unseen], return_inverse=True, return_counts=True
         )
+        # (V - S,): each unseen token's number among those of its form, and how many these are.
+        order = place.argsort(stable=True)
+        first = self.multiplicity.cumsum(0) - self.multiplicity
+        self.siblings = self.multiplicity[place]
+        self.number = torch.empty_like(place)
+        self.number[order] = torch.arange(len(place)) - first[place[order]]
         # (V,): a token's place among the seen ones; after these, its form's among the unseen ones'.
         self.row_of = torch.empty(len(token_bytes), dtype=torch.long)
         self.row_of[self.seen] = torch.arange(len(self.seen))
@@ -98,11 +106,12 @@ class TokenTable(nn.Module):
         std: float,
         discount: float,
         start: Tensor | None = None,
+        free_channels: int = 0,
     ) -> None:
         """Draw own rows with deviation `std`, and shared ones so that the largest sums have it too.
 
         With `start`, (V, C), both are zero, and the table is at first just that; the vocabulary's
-        tokens must then be `apart`.
+        tokens must then be `apart`. The first `free_channels` of every part are zero.
         """
         super().__init__()
         features = vocabulary.features
@@ -116,20 +125,20 @@ class TokenTable(nn.Module):
         self.register_buffer("features", features)
         self.register_buffer("seen_forms", vocabulary.form_of[vocabulary.seen])
         self.register_buffer("dropped", (discount / vocabulary.counts).clamp(max=1))
-        # Drawn last: the rest of the start must not depend on how many tokens are unseen.
-        individual = torch.randn(len(vocabulary.unseen), width) * UNSEEN_STD
+        individual = torch.zeros(len(vocabulary.unseen), width)
+        if width - free_channels >= CHANNELS:
+            individual[:, -CHANNELS:] = numbered(vocabulary.number, vocabulary.siblings)
+        else:
+            # Drawn last: the rest of the start must not depend on how many tokens are unseen.
+            individual.normal_(std=UNSEEN_STD)
+        for part in (self.own.data, self.shared.data, individual):
+            part[:, :free_channels] = 0.0
         self.register_buffer("individual", individual, persistent=False)
         self.start: Tensor | None
         self.register_buffer("start", start, persistent=False)  # by form: each token is one
         if start is not None:
             for part in (self.own.data, self.shared.data, individual):
                 part.zero_()
-
-    @torch.no_grad()
-    def clear(self, n_channels: int) -> None:
-        """Set the first `n_channels` of every part to zero."""
-        for part in (self.own, self.shared, self.individual):
-            part[:, :n_channels] = 0.0
 
     def form_rows(self, forms: Tensor) -> Tensor:
         """Return what the tokens of these forms have in common: (n,) → (n, C)."""

@@ -19,6 +19,7 @@ the last, and what its last position makes of them.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ import torch
 from torch import Tensor
 
 from looking_glass.attention.interventions import Span
-from looking_glass.gpt.loss import target_log_probs
 from looking_glass.gpt.model import GPT, Block
+from looking_glass.gpt.siblings import OutputLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,73 +41,118 @@ class Heads:
     can_be_absent: bool  # the set's next bit says whether these may be attended to
 
 
+class Seen:
+    """What all words so far show to later positions in one block; every word has its bit."""
+
+    def __init__(self) -> None:
+        self.words: list[Heads] = []
+
+    @property
+    def rows(self) -> int:
+        """For how many sets the last word is there in its own way: no earlier one has more."""
+        return len(self.words[-1].key)
+
+    @functools.cached_property
+    def keys(self) -> Tensor:
+        """Side by side, as each row of the last word reads them: (A, nh, P, hs)."""
+        return _joined([word.key for word in self.words])
+
+    @functools.cached_property
+    def values(self) -> Tensor:
+        """As `keys`."""
+        return _joined([word.value for word in self.words])
+
+    def add(self, word: Heads) -> None:
+        """Go on to the next word."""
+        self.words.append(word)
+        for name in ("keys", "values"):
+            self.__dict__.pop(name, None)
+
+
 @torch.no_grad()
-def removed_values(model: GPT, context: Tensor, words: Sequence[Span], target: int) -> Tensor:
+def removed_values(
+    model: GPT,
+    context: Tensor,
+    words: Sequence[Span],
+    target: int,
+    output: OutputLayer | None = None,
+) -> Tensor:
     """Return log p(target) in nats after each set of words of `context` (T,): (2^n,), float64.
 
     The last token's position makes the choice in every set, and its own embedding is there in
     every set; where its word is removed, it does not attend to it. With no word at all attention
-    adds nothing. `words` cover the context without a gap.
+    adds nothing. `words` cover the context without a gap; `output` is the model's output layer,
+    where it is at hand.
     """
     x = model.embed(context)[None]  # (1, T, C)
-    seen: list[list[Heads]] = []
+    seen = [Seen() for _ in model.transformer.blocks]
     for index, (start, stop) in enumerate(words[:-1]):
-        seen.append(_heads(model, x[:, start:stop], 2**index, start, seen, can_be_absent=True))
+        _show(model, x[:, start:stop], 2**index, start, seen, can_be_absent=True)
     (start, _), rows = words[-1], 2 ** (len(words) - 1)
     last = len(context) - 1
     without = _chooser(model, x[:, last:], rows, last, seen, keep_own=False)
     there = _chooser(model, x[:, start:], rows, start, seen)
     # The last word's bit is highest.
-    return _log_probs(model, torch.cat([without, there]), target)
+    return _log_probs(model, torch.cat([without, there]), target, output)
 
 
 @torch.no_grad()
 def replaced_values(
-    model: GPT, context: Tensor, replaced: Tensor, words: Sequence[Span], target: int
+    model: GPT,
+    context: Tensor,
+    replaced: Tensor,
+    words: Sequence[Span],
+    target: int,
+    output: OutputLayer | None = None,
 ) -> Tensor:
     """Return log p(target) in nats with the words outside each set replaced: (2^n,), float64.
 
-    `replaced` (T,) holds the tokens that stand in. `words` cover the context without a gap.
+    `replaced` (T,) holds the tokens that stand in. `words` cover the context without a gap;
+    `output` is as in `removed_values`. A word that is its own stand-in is the same in all sets:
+    there are then half as many to be computed.
     """
     both = torch.stack([model.embed(replaced), model.embed(context)])  # (2, T, C)
-    seen: list[list[Heads]] = []
-    for index, (start, stop) in enumerate(words[:-1]):
-        here = both[:, start:stop]
-        seen.append(_heads(model, here, 2 ** (index + 1), start, seen, can_be_absent=False))
-    start, rows = words[-1][0], 2 ** len(words)
-    return _log_probs(model, _chooser(model, both[:, start:], rows, start, seen), target)
+    differs = [not torch.equal(context[a:b], replaced[a:b]) for a, b in words]
+    seen = [Seen() for _ in model.transformer.blocks]
+    rows = 1
+    for there, (start, stop) in zip(differs[:-1], words[:-1], strict=True):
+        rows *= 1 + there
+        _show(model, both[1 - there :, start:stop], rows, start, seen, can_be_absent=False)
+    start, rows = words[-1][0], rows * (1 + differs[-1])
+    hidden = _chooser(model, both[1 - differs[-1] :, start:], rows, start, seen)
+    found = _log_probs(model, hidden, target, output)
+    # A set's number without the digits of words that are the same in all.
+    sets = torch.arange(2 ** len(words), device=found.device)
+    row = torch.zeros_like(sets)
+    for index in reversed(range(len(words))):
+        if differs[index]:
+            row = 2 * row + (sets >> index) % 2
+    return found[row]
 
 
-def _log_probs(model: GPT, hidden: Tensor, target: int) -> Tensor:
-    targets = torch.full((len(hidden),), target, device=hidden.device)
-    return target_log_probs(hidden, model.lm_head.weight, targets)
+def _log_probs(model: GPT, hidden: Tensor, target: int, output: OutputLayer | None) -> Tensor:
+    output = output or OutputLayer(model.lm_head.weight)
+    return output.log_probs(hidden, torch.full((len(hidden),), target, device=hidden.device))
 
 
-def _heads(
-    model: GPT,
-    x: Tensor,
-    rows: int,
-    start: int,
-    seen: list[list[Heads]],
-    *,
-    can_be_absent: bool,
-) -> list[Heads]:
-    """Return what one word, which is not the last, shows to later ones: a block each.
+def _show(
+    model: GPT, x: Tensor, rows: int, start: int, seen: list[Seen], *, can_be_absent: bool
+) -> None:
+    """Add to `seen`, a block each, what one word, which is not the last, shows to later ones.
 
     `x` (d, t, C) are the embeddings of its tokens, which stand at `start`, in each of d ways; row s
     of `rows` has way s // (rows / d). They attend to the words `seen` and to themselves.
     """
-    shown: list[Heads] = []
+    absent = _absent(rows, seen[0].words)
     state = model.residual_input(x, start)
     for index, block in enumerate(model.transformer.blocks):
         query, key, value = block.attn.query_key_value(block.ln_1(state))
         if index == 0:
             state, query, key, value = (_each(one, rows) for one in (state, query, key, value))
-        shown.append(Heads(key=key, value=value, can_be_absent=can_be_absent))
+        own = Heads(key=key, value=value, can_be_absent=can_be_absent)
         if index < model.config.n_layer - 1:
-            mixed = _attend(query, [word[index] for word in seen], shown[-1])
-            state = _after(block, state, mixed)
-    return shown
+            state = _after(block, state, _attend(query, seen[index], own, absent))
+        seen[index].add(own)
 
 
 def _chooser(
@@ -114,15 +160,16 @@ def _chooser(
     x: Tensor,
     rows: int,
     start: int,
-    seen: list[list[Heads]],
+    seen: list[Seen],
     *,
     keep_own: bool = True,
 ) -> Tensor:
     """Return the last LayerNorm's output at the last position: (rows, C).
 
-    `x` (d, t, C) is the last word as in `_heads`, or its last token; with `keep_own` its tokens
+    `x` (d, t, C) is the last word as in `_show`, or its last token; with `keep_own` its tokens
     attend to themselves too.
     """
+    absent = _absent(rows, seen[0].words)
     state = model.residual_input(x, start)
     for index, block in enumerate(model.transformer.blocks):
         query, key, value = block.attn.query_key_value(block.ln_1(state))
@@ -131,7 +178,7 @@ def _chooser(
         if index == model.config.n_layer - 1:
             state, query = state[:, -1:], query[:, :, -1:]
         own = Heads(key=key, value=value, can_be_absent=False) if keep_own else None
-        state = _after(block, state, _attend(query, [word[index] for word in seen], own))
+        state = _after(block, state, _attend(query, seen[index], own, absent))
     out: Tensor = model.transformer.ln_f(state)
     return out[:, -1]
 
@@ -149,26 +196,28 @@ def _after(block: Block, state: Tensor, mixed: Tensor) -> Tensor:
     return out
 
 
-def _attend(query: Tensor, seen: list[Heads], own: Heads | None) -> Tensor:
+def _attend(query: Tensor, seen: Seen, own: Heads | None, absent: Tensor | None) -> Tensor:
     """Return what heads gather: queries (R, nh, t, hs), words seen by fewer sets → the same shape.
 
     The queries are of the last t of the tokens in `own`, which may have more. A word seen in R'
-    sets is read by row s at s mod R'. Where nothing may be attended to: zeros.
+    sets is read by row s at s mod R'. `absent` is from `_absent`. Where nothing may be attended to:
+    zeros.
     """
     R, nh, t, hs = query.shape
     scores = []
-    if seen:
-        A = len(seen[-1].key)  # rows s and s + A, and so on, share what was seen
+    if seen.words:
+        A = seen.rows  # rows s and s + A, and so on, share what was seen
         grouped = query.view(R // A, A, nh, t, hs).permute(1, 2, 0, 3, 4).reshape(A, nh, -1, hs)
-        keys = _joined([word.key for word in seen])  # (A, nh, P, hs)
-        found = (grouped @ keys.transpose(-2, -1)).view(A, nh, R // A, t, -1)
+        found = (grouped @ seen.keys.transpose(-2, -1)).view(A, nh, R // A, t, -1)
         before = found.permute(2, 0, 1, 3, 4).reshape(R, nh, t, -1)
         # Added, since filling by a mask takes ten times as long.
-        scores.append(before.add_(_absent(R, seen)[:, None, None]))
+        scores.append(before if absent is None else before.add_(absent[:, None, None]))
     if own is not None:
         inner = query @ own.key.transpose(-2, -1)  # (R, nh, t, own tokens)
-        later = torch.full(inner.shape[-2:], -math.inf, device=query.device)
-        scores.append(inner.add_(later.triu_(1 + inner.shape[-1] - t)))
+        if inner.shape[-1] > 1:
+            later = torch.full(inner.shape[-2:], -math.inf, device=query.device)
+            inner.add_(later.triu_(1 + inner.shape[-1] - t))
+        scores.append(inner)
     if not scores:
         return torch.zeros_like(query)
     pattern = torch.cat(scores, dim=-1).div_(math.sqrt(hs)).softmax(dim=-1)  # (R, nh, t, positions)
@@ -178,10 +227,9 @@ def _attend(query: Tensor, seen: list[Heads], own: Heads | None) -> Tensor:
         pattern = pattern.nan_to_num(0.0)
     else:
         gathered = pattern[..., -own.key.shape[2] :] @ own.value
-    if seen:
-        share = pattern[..., : keys.shape[2]].reshape(R // A, A, nh, t, -1)
-        values = _joined([word.value for word in seen])
-        mixed = share.permute(1, 2, 0, 3, 4).reshape(A, nh, (R // A) * t, -1) @ values
+    if seen.words:
+        share = pattern[..., : seen.keys.shape[2]].reshape(R // A, A, nh, t, -1)
+        mixed = share.permute(1, 2, 0, 3, 4).reshape(A, nh, (R // A) * t, -1) @ seen.values
         gathered += mixed.view(A, nh, R // A, t, hs).permute(2, 0, 1, 3, 4).reshape(query.shape)
     return gathered
 
@@ -201,8 +249,10 @@ def _joined(words: list[Tensor]) -> Tensor:
     return joined
 
 
-def _absent(R: int, seen: list[Heads]) -> Tensor:
-    """Return -inf at the positions that each of R sets lacks, else 0: (R, P)."""
+def _absent(R: int, seen: list[Heads]) -> Tensor | None:
+    """Return -inf at the positions that each of R sets lacks, else 0: (R, P). None: no set can."""
+    if not any(word.can_be_absent for word in seen):
+        return None
     rows = torch.arange(R, device=seen[0].key.device)
     absent = [
         # The next bit of a row's number, above those that say which sets the word was seen in.

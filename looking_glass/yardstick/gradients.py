@@ -16,34 +16,39 @@ from torch import Tensor
 
 from looking_glass.attention.contexts import Case
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.siblings import OutputLayer
 
 STEPS = 16  # of the line: the midpoint rule
 
 
-def gradient_input(model: GPT, case: Case) -> Tensor:
-    """Return gradient × input of each word: (n,)."""
+def gradient_input(model: GPT, case: Case, output: OutputLayer | None = None) -> Tensor:
+    """Return gradient × input of each word: (n,). `output` as in `integrated_gradients`."""
     x = model.embed(case.choices.contexts)  # (1, T, C)
-    return _by_word(case, _gradients(model, x, case)[0] * x[0])
+    return _by_word(case, _gradients(model, x, case, output)[0] * x[0])
 
 
-def integrated_gradients(model: GPT, case: Case, steps: int = STEPS) -> Tensor:
+def integrated_gradients(
+    model: GPT, case: Case, output: OutputLayer | None = None, *, steps: int = STEPS
+) -> Tensor:
     """Return the integrated gradients of each word: (n,).
 
     They sum to log p(choice) less its value with no token embedding, up to the rule's error.
+    `output` is the model's output layer, where it is at hand.
     """
     x = model.embed(case.choices.contexts)  # (1, T, C)
     along = (torch.arange(steps, device=x.device) + 0.5) / steps
-    gradients = _gradients(model, along[:, None, None] * x, case)  # (steps, T, C)
+    gradients = _gradients(model, along[:, None, None] * x, case, output)  # (steps, T, C)
     return _by_word(case, gradients.mean(dim=0) * x[0])
 
 
-def _gradients(model: GPT, x: Tensor, case: Case) -> Tensor:
+def _gradients(model: GPT, x: Tensor, case: Case, output: OutputLayer | None) -> Tensor:
     """Return the gradient of log p(choice) at input embeddings: (B, T, C) → (B, T, C)."""
     with torch.enable_grad():
         x = x.detach().clone().requires_grad_(True)
-        logits = model.lm_head(model.hidden(x)[:, -1])  # (B, V)
-        chosen = logits.log_softmax(dim=-1)[:, int(case.choices.chosen[0])]
-        (found,) = torch.autograd.grad(chosen.sum(), x)
+        last = model.hidden(x)[:, -1]  # (B, C)
+        output = output or OutputLayer(model.lm_head.weight)
+        towards = output.log_prob_gradients(last, int(case.choices.chosen[0]))
+        (found,) = torch.autograd.grad(last, x, towards)
     return found
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from looking_glass.attention.memory import redrawing_bytes
 from looking_glass.gpt.config import GPTConfig
-from looking_glass.gpt.loss import ROWS
 from looking_glass.gpt.memory import following_bytes, passing_bytes, weight_bytes
+from looking_glass.gpt.siblings import ROWS
 from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts
 from looking_glass.yardstick.gradients import STEPS
 

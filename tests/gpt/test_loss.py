@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from looking_glass.gpt.loss import ROWS, mean_loss, target_log_probs
+from looking_glass.gpt.loss import mean_loss
 from tests.helpers.models import make_model
 
 
@@ -29,26 +29,3 @@ def test_mean_loss_measures_in_eval_mode_and_puts_the_mode_back() -> None:
     model.train()
     assert mean_loss(model, tokens) == quiet
     assert model.training
-
-
-def test_target_log_probs_are_those_of_all_tokens() -> None:
-    weight = torch.randn(2 * ROWS + 7, 8)
-    hidden, targets = 3 * torch.randn(50, 8), torch.randint(len(weight), (50,))
-    targets[:3] = torch.tensor([0, ROWS, len(weight) - 1])
-    expected = _all_log_probs(hidden, weight).gather(1, targets[:, None])[:, 0]
-    assert torch.allclose(target_log_probs(hidden, weight, targets), expected, atol=1e-5)
-
-
-def test_target_log_probs_hold_what_float32_cannot_sum() -> None:
-    weight, hidden = torch.randn(ROWS + 7, 8), 100 * torch.randn(50, 8)
-    expected = _all_log_probs(hidden, weight)
-    least, targets = expected.min(dim=1)
-    targets[::2] = expected[::2].argmax(dim=1)  # beside some that are as good as certain
-    assert float(least.min()) < -200
-    found = target_log_probs(hidden, weight, targets)
-    expected = expected.gather(1, targets[:, None])[:, 0]
-    assert torch.allclose(found, expected, rtol=1e-5, atol=1e-3)
-
-
-def _all_log_probs(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return (hidden @ weight.T).double().log_softmax(dim=1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from looking_glass.gpt.siblings import STEP, OutputLayer
 from looking_glass.training.token_table import TokenTable, Vocabulary
 
 # by id:  seen, seen,   twin of 0, new,   form of 3, sign
@@ -46,13 +47,27 @@ def test_the_table_folds_into_the_rows_that_it_computes() -> None:
     assert not torch.equal(computed[0], computed[3])
 
 
-def test_folding_tells_tokens_of_one_form_apart_by_a_little() -> None:
+def test_folding_numbers_the_tokens_of_one_form() -> None:
     vocabulary = Vocabulary(TEXT, BYTES)
-    table = TokenTable(vocabulary, 512, std=0.5, discount=0.75).eval()
-    individual = (table.fold(vocabulary) - table(vocabulary.unseen_forms)[vocabulary.row_of])[2:]
-    assert individual.std(dim=1).tolist() == pytest.approx([0.02] * 4, rel=0.15)
-    assert torch.corrcoef(individual).triu(1).abs().max() < 0.2
-    assert torch.equal(table.fold(vocabulary), table.fold(vocabulary))
+    table = TokenTable(vocabulary, 48, std=0.5, discount=0.75, free_channels=16).eval()
+    plain = table.fold(vocabulary)
+    digits = (plain - table(vocabulary.unseen_forms)[vocabulary.row_of])[2:]
+    expected = torch.zeros(4, 48)
+    expected[1:3, 32] = torch.tensor([-STEP, STEP])  # the two of one form; the others are alone
+    assert torch.allclose(digits, expected, atol=1e-6)
+    assert not plain[:, :16].any()
+    assert len(OutputLayer(plain).runs[1]) == 1
+    assert torch.equal(table.fold(vocabulary), plain)
+
+
+def test_a_table_too_narrow_for_numbers_tells_tokens_apart_by_chance() -> None:
+    vocabulary = Vocabulary(TEXT, BYTES)
+    narrow = TokenTable(vocabulary, 512, std=0.5, discount=0.75, free_channels=500).eval()
+    individual = (narrow.fold(vocabulary) - narrow(vocabulary.unseen_forms)[vocabulary.row_of])[2:]
+    assert not individual[:, :500].any()
+    individual = individual[:, 500:]
+    assert individual.std(dim=1).tolist() == pytest.approx([0.02] * 4, rel=0.6)
+    assert not torch.equal(individual[1], individual[2])
 
 
 def test_a_word_in_another_case_shares_its_words_vector() -> None:
