@@ -20,7 +20,7 @@ from torch import Tensor
 from looking_glass.pipeline.compute import double
 
 CHANNELS = 16  # the last ones, for numbers below 2^16: more than GPT-2 has tokens
-STEP = 0.1
+STEP = 0.2
 ROWS = 1024  # of the output layer worked on at once: their logits stay in the processor's cache
 ROUNDING = 1e-6  # by how much float32 may move a row from where its number puts it
 

@@ -51,7 +51,7 @@ def test_three_siblings_worked_by_hand() -> None:
     # 3 is 11 in binary: 00 and 01 share their higher digit, and 10 is alone.
     assert {k: len(rows) for k, rows in output.runs.items()} == {0: 1, 1: 1}
     hidden = torch.zeros(1, C)
-    hidden[0, -CHANNELS] = 5.0  # the lowest digit is worth 2 * STEP * 5 = 1 logit
+    hidden[0, -CHANNELS] = 0.5 / STEP  # the lowest digit is worth 1 logit
     found = output.log_probs(hidden, torch.tensor([1]))
     total = torch.tensor([-0.5, 0.5, -0.5]).exp().sum()
     assert float(found) == pytest.approx(0.5 - float(total.log()), abs=1e-6)
