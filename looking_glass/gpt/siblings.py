@@ -104,11 +104,14 @@ def _runs_of_siblings(weight: Tensor) -> dict[int, Tensor]:
     first = counts.cumsum(0) - counts  # (F,): where each family starts in it
     of = family[order]
     number = torch.arange(len(weight)) - first[of]
-    shared = weight[order].clone()
-    shared[:, -CHANNELS:] -= numbered(number, counts[of])  # now the same for all siblings
-    strays = (shared - shared[first[of]]).abs().amax(dim=1) > ROUNDING
     sound = torch.ones_like(counts, dtype=torch.bool)
-    sound[of[strays]] = False
+    for some in torch.arange(len(weight)).split(ROWS):
+        lead = first[of[some]]
+        apart = weight[order[some]] - weight[order[lead]]
+        told = [numbered(number[place], counts[of[some]]) for place in (some, lead)]
+        apart[:, -CHANNELS:] -= told[0] - told[1]  # nothing is left of what numbers explain
+        strays = apart.abs().amax(dim=1) > ROUNDING
+        sound[of[some[strays]]] = False
     found = {0: [weight[order[~sound[of]]]]}
     for k in range(int(counts.max()).bit_length()):
         has_run = ((counts >> k) % 2 == 1) & sound
