@@ -105,7 +105,7 @@ def _runs_of_siblings(weight: Tensor) -> dict[int, Tensor]:
     of = family[order]
     number = torch.arange(len(weight)) - first[of]
     sound = torch.ones_like(counts, dtype=torch.bool)
-    for some in torch.arange(len(weight)).split(ROWS):
+    for some in torch.split(torch.arange(len(weight)), ROWS):
         lead = first[of[some]]
         apart = weight[order[some]] - weight[order[lead]]
         told = [numbered(number[place], counts[of[some]]) for place in (some, lead)]
