@@ -10,13 +10,18 @@ from collections.abc import Sequence
 
 from looking_glass.attention.heads import blocks_at_once
 from looking_glass.gpt.config import GPTConfig
-from looking_glass.gpt.memory import embedding_bytes, passing_bytes, weight_bytes
+from looking_glass.gpt.memory import (
+    embedding_bytes,
+    passing_bytes,
+    weight_bytes,
+)
 from looking_glass.gpt.siblings import ROWS
 from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts
 
 # The keys that set each part.
 _SIZE = ("model.n_layer", "model.n_embd")
 KEYS = {
+    "output layer": ("model.n_embd",),
     "patterns": ("model.block_size", "model.n_head", "model.n_layer"),
     "a prompt without each token": _SIZE,
     "contexts without each word": ("attention.context_words", "compute.threads", *_SIZE),
@@ -46,7 +51,11 @@ def moments(
     return {
         "the prompts": base | {"a prompt without each token": prompt},
         "the contexts": base
-        | {"the model redrawn": weight_bytes(config), "contexts without each word": words},
+        | {
+            "output layer": embedding_bytes(config),
+            "the model redrawn": weight_bytes(config),
+            "contexts without each word": words,
+        },
         "drawing the model anew": base | drawn,
         "the heads' habits": base | {"patterns": habits_bytes(config)},
     }

@@ -2,8 +2,8 @@
 
 Nothing in a text tells two tokens of one form apart that it does not have. Their rows in the output
 layer may then be the same but for a number that each bears in binary, in the last channels: plus
-`STEP` for a one, minus `STEP` for a zero. So each can be told from all others, each can be the
-first choice, and yet the sum over 2^k of them whose k lowest digits run through all their values is
+`STEP` for a one, minus `STEP` for a zero. So each can be told from the others, each can lead them
+all, and yet the sum over 2^k of them whose k lowest digits run through all their values is
 a product: with h the hidden state and l the logit of what they have in common,
 
     Σ over all signs of exp(l + Σ ± STEP h_j)  =  exp(l) Π 2 cosh(STEP h_j).
@@ -20,7 +20,7 @@ from torch import Tensor
 from looking_glass.pipeline.compute import double
 
 CHANNELS = 16  # the last ones, for numbers below 2^16: more than GPT-2 has tokens
-STEP = 0.2
+STEP = 0.15
 ROWS = 1024  # of the output layer worked on at once: their logits stay in the processor's cache
 ROUNDING = 1e-6  # by how much float32 may move a row from where its number puts it
 

@@ -18,10 +18,11 @@ what is saved is a GPT-2 like any other.
 
 While training, tokens of the same form that are not in the text have the same row. This makes the
 softmax over the whole vocabulary cheap: each form is computed once, and the logarithm of how many
-tokens share it is added. Folding gives each of them a number, in binary, in the last channels (see
-`looking_glass.gpt.siblings`): without, the model could not tell two such tokens apart, and neither
-of them could ever be its first choice. With it the softmax of the folded model is cheap too. A
-model too narrow for numbers gives each of them a small row, as GPT-2 draws it at first.
+tokens share it is added. Folding gives each form a small row of its own, as GPT-2 draws it at first
+and as no text has changed it, and each token of the form a number, in binary, in the last channels
+(see `looking_glass.gpt.siblings`). Without that row a form whose features others have too could
+never be the first choice; without the number the model could not tell its tokens apart. With both
+the softmax of the folded model is cheap too. A model too narrow for numbers gives each token a row.
 
 Where training starts from another model's embedding, every token has a row already. A sum is then
 what the text adds to it,
@@ -48,7 +49,7 @@ from looking_glass.text.corpus import Tokens
 from looking_glass.text.counting import count_tokens
 from looking_glass.text.forms import form_features
 
-UNSEEN_STD = 0.02  # of what is drawn to tell unseen tokens apart: GPT-2's initial deviation
+UNSEEN_STD = 0.02  # of the own rows of forms that are not in the text: GPT-2's initial deviation
 
 
 class Vocabulary:
@@ -125,12 +126,12 @@ class TokenTable(nn.Module):
         self.register_buffer("features", features)
         self.register_buffer("seen_forms", vocabulary.form_of[vocabulary.seen])
         self.register_buffer("dropped", (discount / vocabulary.counts).clamp(max=1))
-        individual = torch.zeros(len(vocabulary.unseen), width)
-        if width - free_channels >= CHANNELS:
-            individual[:, -CHANNELS:] = numbered(vocabulary.number, vocabulary.siblings)
-        else:
-            # Drawn last: the rest of the start must not depend on how many tokens are unseen.
-            individual.normal_(std=UNSEEN_STD)
+        # Drawn last: the rest of the start must not depend on how many tokens are unseen.
+        place, roomy = vocabulary.row_of[vocabulary.unseen], width - free_channels >= CHANNELS
+        own_row = place - len(vocabulary.seen) if roomy else torch.arange(len(place))
+        individual = torch.randn(len(torch.unique(own_row)), width)[own_row] * UNSEEN_STD
+        if roomy:
+            individual[:, -CHANNELS:] += numbered(vocabulary.number, vocabulary.siblings)
         for part in (self.own.data, self.shared.data, individual):
             part[:, :free_channels] = 0.0
         self.register_buffer("individual", individual, persistent=False)

@@ -12,13 +12,19 @@ from collections.abc import Sequence
 
 from looking_glass.attention.memory import redrawing_bytes
 from looking_glass.gpt.config import GPTConfig
-from looking_glass.gpt.memory import following_bytes, passing_bytes, weight_bytes
+from looking_glass.gpt.memory import (
+    embedding_bytes,
+    following_bytes,
+    passing_bytes,
+    weight_bytes,
+)
 from looking_glass.gpt.siblings import ROWS
 from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts
 from looking_glass.yardstick.gradients import STEPS
 
 # The keys that set each part.
 KEYS = {
+    "output layer": ("model.n_embd",),
     "sets": ("attention.context_words", "compute.threads", "model.n_embd", "model.n_layer"),
     "scores": ("attention.context_words", "compute.threads", "model.n_head"),
     "gradients": ("compute.threads", "model.n_embd", "model.n_layer"),
@@ -48,7 +54,11 @@ def moments(
     walks = 8 * N * math.comb(n_words, n_words // 2) * (n_words // 2)
     return {
         "all sets of words": values
-        | {"sets": at_once * (kept + joined + passing), "scores": at_once * scores},
+        | {
+            "output layer": embedding_bytes(config),
+            "sets": at_once * (kept + joined + passing),
+            "scores": at_once * scores,
+        },
         "drawing the model anew": values | {"the model redrawn": redrawing_bytes(config)},
         "the gradients": values
         | {

@@ -51,10 +51,13 @@ def test_folding_numbers_the_tokens_of_one_form() -> None:
     vocabulary = Vocabulary(TEXT, BYTES)
     table = TokenTable(vocabulary, 48, std=0.5, discount=0.75, free_channels=16).eval()
     plain = table.fold(vocabulary)
-    digits = (plain - table(vocabulary.unseen_forms)[vocabulary.row_of])[2:]
-    expected = torch.zeros(4, 48)
-    expected[1:3, 32] = torch.tensor([-STEP, STEP])  # the two of one form; the others are alone
-    assert torch.allclose(digits, expected, atol=1e-6)
+    added = (plain - table(vocabulary.unseen_forms)[vocabulary.row_of])[2:]
+    digits = torch.zeros(4, 48)
+    digits[1:3, 32] = torch.tensor([-STEP, STEP])  # the two of one form; the others are alone
+    drawn = added - digits
+    assert torch.allclose(drawn[1], drawn[2], atol=1e-6), "one form, one row"
+    assert drawn[:, 16:].std(dim=1).tolist() == pytest.approx([0.02] * 4, rel=0.4)
+    assert not torch.allclose(drawn[0], drawn[3], atol=1e-2)
     assert not plain[:, :16].any()
     assert len(OutputLayer(plain).runs[1]) == 1
     assert torch.equal(table.fold(vocabulary), plain)
