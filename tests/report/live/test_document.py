@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from looking_glass.attention.choices import choose
 from looking_glass.attention.interventions import knock_outs, logits_without
 from looking_glass.gpt.checkpoint import load_checkpoint
-from looking_glass.gpt.loss import target_log_probs
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.siblings import OutputLayer
 from looking_glass.report.live.document import room_for_weights
 from looking_glass.text.corpus import read_corpus
 from looking_glass.text.counting import count_tokens
@@ -189,7 +189,7 @@ def test_surprise_is_minus_the_log_probability_also_beyond_the_block(
     start = tokenizer.encode_prompt("\n\n")
     first = torch.tensor([*start, *tokens])[: model.config.block_size]
     hidden = model.hidden(model.embed(first[None, :-1]))[0]
-    expected = -target_log_probs(hidden, model.lm_head.weight, first[1:])[len(start) - 1 :]
+    expected = -OutputLayer(model.lm_head.weight).log_probs(hidden, first[1:])[len(start) - 1 :]
     words = tokenizer.words(tokens)
     assert [one["text"] for one in found] == [word.text for word in words]
     for one, word in zip(found, words, strict=True):
