@@ -58,6 +58,8 @@ def test_words_outside_a_set_are_replaced_token_by_token(n_layer: int, tied: boo
     for lengths in LENGTHS:
         words = spans(lengths)
         context, others = torch.randint(97, (2, sum(lengths)))
+        start, stop = words[len(words) // 2]
+        others[start:stop] = context[start:stop]  # a word that nothing else can stand in for
         found = replaced_values(model, context, others, words, TARGET)
         for number, holds in enumerate(members(len(words))):
             written = others.clone()
