@@ -23,7 +23,7 @@ from torch import Tensor
 from looking_glass.attention.interventions import Span
 from looking_glass.attention.patterns import trace
 from looking_glass.gpt.model import GPT
-from looking_glass.gpt.siblings import OutputLayer
+from looking_glass.gpt.siblings import output_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +66,10 @@ def logit_of(model: GPT, target: int) -> Tensor:
 
 
 @torch.no_grad()
-def log_prob_of(model: GPT, parts: Parts, target: int, output: OutputLayer | None = None) -> Tensor:
-    """Return the direction in which log p(target) grows at the choice: its gradient there, (C,).
-
-    `output` is the model's output layer, where it is at hand.
-    """
-    output = output or OutputLayer(model.lm_head.weight)
+def log_prob_of(model: GPT, parts: Parts, target: int) -> Tensor:
+    """Return the direction in which log p(target) grows at the choice: its gradient there, (C,)."""
     last = model.transformer.ln_f(parts.values.sum(dim=0))
-    return output.log_prob_gradients(last[None], target)[0]
+    return output_layer(model).log_prob_gradients(last[None], target)[0]
 
 
 @torch.no_grad()

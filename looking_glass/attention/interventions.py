@@ -14,7 +14,7 @@ from torch import Tensor
 from looking_glass.attention.choices import Choices, last_logits
 from looking_glass.attention.patterns import attention_pattern, trace
 from looking_glass.gpt.model import GPT
-from looking_glass.gpt.siblings import OutputLayer
+from looking_glass.gpt.siblings import output_layer
 
 Span = tuple[int, int]  # of positions: start, stop
 
@@ -75,16 +75,13 @@ def knock_outs(
 
 
 @torch.no_grad()
-def all_knock_outs(
-    model: GPT, choices: Choices, sources: Sequence[Span], output: OutputLayer | None = None
-) -> Tensor:
+def all_knock_outs(model: GPT, choices: Choices, sources: Sequence[Span]) -> Tensor:
     """Return the nats that one choice loses without each source: (L + 2, S).
 
     In each of the L blocks alone, in all of them, and in all of them and every later row: what
     `knock_outs` gives one by one. Where the last position alone loses its attention, it alone is
-    computed anew. `output` is the model's output layer, where it is at hand.
+    computed anew.
     """
-    output = output or OutputLayer(model.lm_head.weight)
     L, S, T = model.config.n_layer, len(sources), choices.contexts.shape[1]
     from_last = torch.zeros(S, T, dtype=torch.bool, device=model.device)
     from_later = torch.zeros(S, T, T, dtype=torch.bool, device=model.device)
@@ -102,7 +99,7 @@ def all_knock_outs(
     every = trace(model, x.expand(S, -1, -1), edges).hidden[:, -1]
     hidden = torch.cat([plain, rows, every])  # (1 + (L + 2) S, C)
     targets = choices.chosen[:1].expand(len(hidden))
-    log_probs = output.log_probs(hidden, targets)
+    log_probs = output_layer(model).log_probs(hidden, targets)
     return (log_probs[0] - log_probs[1:]).float().view(L + 2, S)
 
 
@@ -147,7 +144,7 @@ def replacements(
         changed = context.repeat(len(spans), 1)  # (S, T)
         for row, (start, stop) in enumerate(spans):
             changed[row, start:stop] = matched[context[start:stop]]
-        logits, _ = last_logits(model, model.embed(changed), {})
+        logits = model.lm_head(model.hidden(model.embed(changed))[:, -1])  # (S, V)
         chosen = choices.chosen[index]
         own = logits[:, chosen].clone()
         logits[:, chosen] = -math.inf

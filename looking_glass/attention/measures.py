@@ -21,7 +21,6 @@ from looking_glass.attention.choices import Choices
 from looking_glass.attention.contexts import Case
 from looking_glass.attention.interventions import Span, all_knock_outs, replacements
 from looking_glass.gpt.model import GPT
-from looking_glass.gpt.siblings import OutputLayer
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
 
 Measures = dict[str, Tensor]
@@ -38,17 +37,14 @@ def measure(
     choices: Choices,
     sources: list[Span],
     matched: Tensor,
-    output: OutputLayer | None = None,
 ) -> Measures:
     """Return every measure of each source of one choice, by `IN_BLOCK` and `IN_MODEL`.
 
-    `matched` (V,) is the token that stands in for each. `output` is the model's output layer, where
-    it is at hand.
+    `matched` (V,) is the token that stands in for each.
     """
-    output = output or OutputLayer(model.lm_head.weight)
-    knocked = all_knock_outs(model, choices, sources, output)  # (L + 2, S)
+    knocked = all_knock_outs(model, choices, sources)  # (L + 2, S)
     return {
-        **in_each_block(model, choices, sources, output),
+        **in_each_block(model, choices, sources),
         "knock_out": knocked[:-2],
         "knock_out_all_blocks": knocked[-2],
         "knock_out_every_row": knocked[-1],
@@ -57,12 +53,10 @@ def measure(
 
 
 @torch.no_grad()
-def in_each_block(
-    model: GPT, choices: Choices, sources: list[Span], output: OutputLayer | None = None
-) -> Measures:
+def in_each_block(model: GPT, choices: Choices, sources: list[Span]) -> Measures:
     """Return what is read off one pass of one choice, nothing taken away: each (L, S)."""
     parts = parts_of(model, choices.contexts[0])
-    towards = log_prob_of(model, parts, int(choices.chosen[0]), output)
+    towards = log_prob_of(model, parts, int(choices.chosen[0]))
     sent = torch.stack([carried(parts, b, sources) for b in range(model.config.n_layer)])
     rows = torch.stack([pattern[0].mean(dim=0) for pattern in choices.patterns])  # (L, T)
     return {
@@ -76,9 +70,8 @@ def measure_cases(
     model: GPT, cases: list[Case], matched: Tensor, compute: ComputeParams
 ) -> Measures:
     """Return `measure` of the words of each of N cases: (N, L, S) and (N, S)."""
-    output = OutputLayer(model.lm_head.weight)
     found = side_by_side(
-        lambda case: measure(model, case.choices, case.words, matched, output), cases, compute
+        lambda case: measure(model, case.choices, case.words, matched), cases, compute
     )
     return {name: torch.stack([one[name] for one in found]).cpu() for name in found[0]}
 

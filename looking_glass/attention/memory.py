@@ -10,11 +10,7 @@ from collections.abc import Sequence
 
 from looking_glass.attention.heads import blocks_at_once
 from looking_glass.gpt.config import GPTConfig
-from looking_glass.gpt.memory import (
-    embedding_bytes,
-    passing_bytes,
-    weight_bytes,
-)
+from looking_glass.gpt.memory import embedding_bytes, passing_bytes, weight_bytes
 from looking_glass.gpt.siblings import ROWS
 from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts
 
@@ -44,7 +40,11 @@ def moments(
     """
     n, T = len(cases), max(cases)
     # Of each case its last rows; of the model that learned nothing the same.
-    base = {"PyTorch": PYTORCH, "contexts": 2 * FLOAT * n * config.n_layer * config.n_head * T}
+    base = {
+        "PyTorch": PYTORCH,
+        "output layer": embedding_bytes(config),  # made ready once
+        "contexts": 2 * FLOAT * n * config.n_layer * config.n_head * T,
+    }
     drawn = {"the model redrawn": redrawing_bytes(config)}
     prompt = _removals(config, max(prompts), max(prompts), 1)
     words = _removals(config, n_words, T, min(threads, n))
@@ -52,7 +52,6 @@ def moments(
         "the prompts": base | {"a prompt without each token": prompt},
         "the contexts": base
         | {
-            "output layer": embedding_bytes(config),
             "the model redrawn": weight_bytes(config),
             "contexts without each word": words,
         },

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from looking_glass.gpt.loss import token_losses
 from looking_glass.gpt.model import GPT
-from looking_glass.gpt.siblings import OutputLayer
+from looking_glass.gpt.siblings import output_layer
 from looking_glass.pipeline.params import Section
 from looking_glass.pipeline.statistics import grouped_error, standard_error
 from looking_glass.text.corpus import Tokens
@@ -42,13 +42,12 @@ def context_losses(
     tokens: Tokens,
     places: Sequence[int],
     length: int,
-    output: OutputLayer | None = None,
 ) -> Tensor:
     """Return -log p in nats of the token at each of `places`, given the `length` before it: (N,).
 
     Such a context starts at the model's first position, whatever stands before it in the text.
     """
-    output = output or OutputLayer(model.lm_head.weight)
+    output = output_layer(model)
     found = []
     for some in torch.split(torch.tensor(places), CONTEXTS):
         stretches = tokens[(some[:, None] + torch.arange(-length, 1)).numpy()]
@@ -63,7 +62,6 @@ def losses_without(
     text: Text,
     blocks: Sequence[int],
     part: Part,
-    output: OutputLayer | None = None,
 ) -> Tensor:
     """Return `token_losses` when what one part of these blocks adds is left out: (N,)."""
     with ExitStack() as stack:
@@ -71,7 +69,7 @@ def losses_without(
             module = getattr(model.transformer.blocks[block], part)
             handle = module.register_forward_hook(lambda _module, _in, out: torch.zeros_like(out))
             stack.callback(handle.remove)
-        return token_losses(model, text, output)
+        return token_losses(model, text)
 
 
 def context_lengths(block_size: int) -> list[int]:
@@ -87,11 +85,10 @@ def context_table(model: GPT, tokens: Tokens, places: Sequence[int]) -> pd.DataF
     `change` is the mean difference from the next shorter context, `change_error` its
     standard error: of pairs, for a token that is hard is hard after any context.
     """
-    output = OutputLayer(model.lm_head.weight)
     rows: list[dict[str, float]] = []
     before: Tensor | None = None
     for length in context_lengths(model.config.block_size):
-        losses = context_losses(model, tokens, places, length, output)
+        losses = context_losses(model, tokens, places, length)
         change = losses - before if before is not None else torch.zeros_like(losses)
         rows.append(
             {
@@ -115,12 +112,11 @@ def part_table(model: GPT, text: Text) -> pd.DataFrame:
     """
     layers, length = range(model.config.n_layer), model.config.block_size
     left_out = {**{str(layer + 1): [layer] for layer in layers}, "all": list(layers)}
-    output = OutputLayer(model.lm_head.weight)
-    whole = token_losses(model, text, output)
+    whole = token_losses(model, text)
     rows = []
     for name, blocks in left_out.items():
-        attention = losses_without(model, text, blocks, "attn", output)
-        mlp = losses_without(model, text, blocks, "mlp", output)
+        attention = losses_without(model, text, blocks, "attn")
+        mlp = losses_without(model, text, blocks, "mlp")
         rows.append(
             {
                 "block": name,

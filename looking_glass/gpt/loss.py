@@ -9,35 +9,34 @@ import torch
 from torch import Tensor
 
 from looking_glass.gpt.model import GPT
-from looking_glass.gpt.siblings import OutputLayer
+from looking_glass.gpt.siblings import output_layer
 from looking_glass.text.corpus import Tokens
 from looking_glass.text.sample import Text, runs_of
 
 EVALUATION_BATCH = 8  # blocks
 
 
-def mean_loss(model: GPT, text: Text, output: OutputLayer | None = None) -> float:
+def mean_loss(model: GPT, text: Text) -> float:
     """Return the mean of -log p in nats/token over all tokens of a text, but for the first.
 
     A sample of a text comes in several runs, and of each the first token is not scored. The model
-    is put in eval mode for this, and back. Exact: over the whole vocabulary. `output` is its output
-    layer, where that is at hand.
+    is put in eval mode for this, and back. Exact: over the whole vocabulary.
     """
     was_training = model.training
     model.eval()
-    loss = float(token_losses(model, text, output).mean())
+    loss = float(token_losses(model, text).mean())
     model.train(was_training)
     return loss
 
 
 @torch.no_grad()
-def token_losses(model: GPT, text: Text, output: OutputLayer | None = None) -> Tensor:
+def token_losses(model: GPT, text: Text) -> Tensor:
     """Return -log p in nats of all tokens that `mean_loss` scores: (N,), float64, on the CPU.
 
     Each run is read in blocks that do not overlap, so that a block's first token has one token of
     context.
     """
-    output = output or OutputLayer(model.lm_head.weight)
+    output = output_layer(model)
     losses = []
     for ids, shape in _blocks(runs_of(text), model.config.block_size):
         read = torch.from_numpy(ids.astype(np.int64)).to(model.device)

@@ -14,9 +14,12 @@ are siblings is summed row by row.
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import torch
 from torch import Tensor
 
+from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.compute import double
 
 CHANNELS = 16  # the last ones, for numbers below 2^16: more than GPT-2 has tokens
@@ -69,7 +72,9 @@ class OutputLayer:
 
     @torch.no_grad()
     def log_prob_gradients(self, hidden: Tensor, target: int) -> Tensor:
-        """Return the gradient of log p(target) at each output of the last LayerNorm: (N, C) twice.
+        """Return the gradient of log p(target) at each output of the last LayerNorm: (N, C).
+
+        `hidden` (N, C) are those outputs.
 
         The row of `target` less the mean of all rows, each weighted by its token's probability.
         """
@@ -89,6 +94,21 @@ class OutputLayer:
             mean[:, place : place + k] += digits
             start += len(rows)
         return self.weight[target] - mean
+
+
+State = tuple[int, int]  # of a tensor: where it lies, and how often it was written to
+_MADE: WeakKeyDictionary[GPT, tuple[State, OutputLayer]] = WeakKeyDictionary()
+
+
+def output_layer(model: GPT) -> OutputLayer:
+    """Return the model's output layer, made ready once for as long as its weight stays the same."""
+    weight = model.lm_head.weight
+    state = (weight.data_ptr(), weight._version)  # as autograd tells whether a tensor has changed
+    made = _MADE.get(model)
+    if made is None or made[0] != state:
+        made = (state, OutputLayer(weight))
+        _MADE[model] = made
+    return made[1]
 
 
 def _runs_of_siblings(weight: Tensor) -> dict[int, Tensor]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +13,17 @@ from looking_glass.text.bpe_tables import read_tables
 from looking_glass.text.characters import shown_alone, shown_in_text
 
 # Radford et al. 2019, encoder.py: contractions, words, numbers and signs, each with the one space
-# before it. The published pattern; tiktoken's own is the same language, written to run faster.
-GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+# before it, and white space. The published pattern looks ahead, `\s+(?!\S)|\s+`, so that the last
+# of several white characters goes with the word after them. That takes most of the time of
+# encoding, and gives up after some 900,000 characters. Here a text is cut before such a character,
+# and one alternative is enough: the cuts are marked, and a mark is a piece of its own.
+_MARK = "\x01"
+_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+"
+_MARKED = _PATTERN.replace(r"\p{N}]", rf"\p{{N}}{_MARK}]") + f"|{_MARK}"
 # Unicode's White_Space, which `\s` is in that pattern; Python's has U+001C to U+001F beside it.
-_LONG_WHITE = re.compile(
-    r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]{10000,}"
-)
-_HALF = 5000  # characters: wherever a run of that length lies, it covers such a stretch as a whole
+_WHITE = np.zeros(0x3002, dtype=bool)
+_WHITE[[*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)]] = True
+_WHITE[[0x2028, 0x2029, 0x202F, 0x205F, 0x3000]] = True
 
 
 class Tokenizer:
@@ -37,11 +38,15 @@ class Tokenizer:
         tables = read_tables(vocab, merges)
         self._ranks, self._special = tables.ranks, tables.special
         self.end_of_text = tables.end_of_text
-        self._encoding = tiktoken.Encoding(
-            "gpt2",
-            pat_str=GPT2_PATTERN,
-            mergeable_ranks=tables.ranks,
-            special_tokens=tables.special,
+        self._encoding, self._marked = (
+            tiktoken.Encoding(
+                "gpt2",
+                pat_str=pattern,
+                mergeable_ranks=tables.ranks,
+                # With none at all tiktoken looks for one at every place.
+                special_tokens=tables.special or {"<|endoftext|>": len(tables.ranks)},
+            )
+            for pattern in (_PATTERN, _MARKED)
         )
 
     @property
@@ -60,43 +65,19 @@ class Tokenizer:
         return sorted(self._ranks.values())
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of `text`.
-
-        tiktoken looks ahead over white space and gives up after some 900,000 characters of it, so
-        a long run is taken apart where its pattern does: the last character goes with what follows,
-        if anything does, and all before is one piece.
-        """
-        parts = [encoding.encode_ordinary(part) for encoding, part in self._parts(text)]
-        return list(itertools.chain.from_iterable(parts))
+        """Return the tokens of `text`."""
+        tokens: list[int] = self.encode_array(text).tolist()
+        return tokens
 
     def encode_array(self, text: str) -> npt.NDArray[np.uint32]:
         """Return the tokens of `text` as an array: several threads may ask at once."""
-        parts = [
-            encoding.encode_to_numpy(part, disallowed_special=())
-            for encoding, part in self._parts(text)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _parts(self, text: str) -> Iterator[tuple[tiktoken.Encoding, str]]:
-        """Yield the parts of `text`, each with what encodes it: see `encode`."""
-        start = 0
-        # Looking for a run is a fifth of encoding; almost no text has one, which is soon seen.
-        if not any(text[at : at + _HALF].isspace() for at in range(0, len(text), _HALF)):
-            yield self._encoding, text
-            return
-        for run in _LONG_WHITE.finditer(text):
-            stop = run.end() - (run.end() < len(text))
-            yield self._encoding, text[start : run.start()]
-            yield self._white, text[run.start() : stop]
-            start = stop
-        yield self._encoding, text[start:]
-
-    @functools.cached_property
-    def _white(self) -> tiktoken.Encoding:
-        """The same encoder for text that is white space: one piece, whatever follows."""
-        return tiktoken.Encoding(
-            "white", pat_str=r"\s+", mergeable_ranks=self._ranks, special_tokens={}
-        )
+        parts = _cut(text)
+        if _MARK in text:
+            each = [self._encoding.encode_to_numpy(part, disallowed_special=()) for part in parts]
+            return np.concatenate(each)
+        marked = self._marked.encode_to_numpy(_MARK.join(parts), disallowed_special=())
+        tokens: npt.NDArray[np.uint32] = marked[marked != self._ranks[_MARK.encode()]]
+        return tokens
 
     def encode_prompt(self, text: str) -> list[int]:
         """Return the tokens of a `text` that is to be continued.
@@ -132,3 +113,19 @@ class Tokenizer:
     def n_bytes(self, tokens: list[int]) -> int:
         """Return how many bytes of UTF-8 `tokens` stand for."""
         return len(self._encoding.decode_bytes(tokens))
+
+
+def _cut(text: str) -> list[str]:
+    """Return `text` cut before each white character between another and one that is none.
+
+    Half a pair of surrogates, which is no character, becomes U+FFFD, as with tiktoken.
+    """
+    try:
+        points = text.encode("utf-32-le")
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        points = text.encode("utf-32-le")
+    codes = np.frombuffer(points, dtype="<u4")
+    white = _WHITE[np.minimum(codes, len(_WHITE) - 1)]
+    at = (np.flatnonzero(white[:-2] & white[1:-1] & ~white[2:]) + 1).tolist()
+    return [text[start:stop] for start, stop in itertools.pairwise([0, *at, len(text)])]

@@ -95,7 +95,7 @@ def moments(
         "an update": held
         | {
             "gradients": learned,
-            # Each matrix with its momentum, scaled, and made orthogonal; and their squares.
-            "temporary matrices": (3 * matrices + 6 * matrices // 3) if muon else 0,
+            # Each matrix with its momentum, and of their squares a polynomial's parts.
+            "temporary matrices": (matrices + 6 * matrices // 3) if muon else 0,
         },
     }

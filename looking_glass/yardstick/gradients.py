@@ -16,38 +16,33 @@ from torch import Tensor
 
 from looking_glass.attention.contexts import Case
 from looking_glass.gpt.model import GPT
-from looking_glass.gpt.siblings import OutputLayer
+from looking_glass.gpt.siblings import output_layer
 
 STEPS = 16  # of the line: the midpoint rule
 
 
-def gradient_input(model: GPT, case: Case, output: OutputLayer | None = None) -> Tensor:
-    """Return gradient × input of each word: (n,). `output` as in `integrated_gradients`."""
-    x = model.embed(case.choices.contexts)  # (1, T, C)
-    return _by_word(case, _gradients(model, x, case, output)[0] * x[0])
+def gradient_methods(model: GPT, case: Case, *, steps: int = STEPS) -> dict[str, Tensor]:
+    """Return each word's gradient × input and integrated gradients, by name: (n,) each.
 
-
-def integrated_gradients(
-    model: GPT, case: Case, output: OutputLayer | None = None, *, steps: int = STEPS
-) -> Tensor:
-    """Return the integrated gradients of each word: (n,).
-
-    They sum to log p(choice) less its value with no token embedding, up to the rule's error.
-    `output` is the model's output layer, where it is at hand.
+    The latter sum to log p(choice) less its value with no token embedding, up to the rule's error.
+    Both come from one pass over the points of the line and its end.
     """
     x = model.embed(case.choices.contexts)  # (1, T, C)
     along = (torch.arange(steps, device=x.device) + 0.5) / steps
-    gradients = _gradients(model, along[:, None, None] * x, case, output)  # (steps, T, C)
-    return _by_word(case, gradients.mean(dim=0) * x[0])
+    along = torch.cat([along, along.new_ones(1)])
+    gradients = _gradients(model, along[:, None, None] * x, case)  # (steps + 1, T, C)
+    return {
+        "gradient_input": _by_word(case, gradients[-1] * x[0]),
+        "integrated_gradients": _by_word(case, gradients[:-1].mean(dim=0) * x[0]),
+    }
 
 
-def _gradients(model: GPT, x: Tensor, case: Case, output: OutputLayer | None) -> Tensor:
+def _gradients(model: GPT, x: Tensor, case: Case) -> Tensor:
     """Return the gradient of log p(choice) at input embeddings: (B, T, C) → (B, T, C)."""
     with torch.enable_grad():
         x = x.detach().clone().requires_grad_(True)
         last = model.hidden(x)[:, -1]  # (B, C)
-        output = output or OutputLayer(model.lm_head.weight)
-        towards = output.log_prob_gradients(last, int(case.choices.chosen[0]))
+        towards = output_layer(model).log_prob_gradients(last, int(case.choices.chosen[0]))
         (found,) = torch.autograd.grad(last, x, towards)
     return found
 

@@ -44,7 +44,11 @@ def moments(
     N, T, at_once = len(cases), max(cases), min(threads, len(cases))
     sets = 2**n_words
     word = math.ceil(T / n_words)  # tokens
-    values = {"PyTorch": PYTORCH, "values": 2 * 2 * 8 * N * sets}  # float64, by both ways
+    values = {
+        "PyTorch": PYTORCH,
+        "output layer": embedding_bytes(config),  # made ready once
+        "values": 2 * 2 * 8 * N * sets,  # float64, by both ways
+    }
     # Keys and values lie in one memory with the queries; all words together have twice the last's.
     kept = FLOAT * 2 * sets * word * 3 * config.n_embd * config.n_layer
     passing = passing_bytes(config, sets * word) + FLOAT * sets * ROWS
@@ -55,7 +59,6 @@ def moments(
     return {
         "all sets of words": values
         | {
-            "output layer": embedding_bytes(config),
             "sets": at_once * (kept + joined + passing),
             "scores": at_once * scores,
         },
@@ -64,7 +67,7 @@ def moments(
         | {
             "the model redrawn": weight_bytes(config),
             "gradients": at_once
-            * (following_bytes(config, STEPS * T) + 3 * FLOAT * STEPS * config.vocab_size),
+            * (following_bytes(config, (STEPS + 1) * T) + 3 * FLOAT * STEPS * config.vocab_size),
         },
         "the walks": values | {"the model redrawn": weight_bytes(config), "walks": 4 * walks},
     }

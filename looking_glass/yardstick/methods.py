@@ -21,24 +21,16 @@ from looking_glass.attention.contexts import Case
 from looking_glass.attention.measures import IN_BLOCK, IN_MODEL, Measures
 from looking_glass.attention.patterns import trace
 from looking_glass.gpt.model import GPT
-from looking_glass.gpt.siblings import OutputLayer
-from looking_glass.yardstick.gradients import gradient_input, integrated_gradients
+from looking_glass.yardstick.gradients import gradient_methods
 
 Scores = dict[tuple[str, str], Tensor]  # (method, block) → (N, n)
 UNSIGNED = ("attention", "weighted_norm", "rollout", "nearest")
 ALL = "all"
 
 
-def from_gradients(model: GPT, case: Case, output: OutputLayer | None = None) -> dict[str, Tensor]:
-    """Return what one choice's gradients and its rolled-out attention say: each (n,).
-
-    `output` is the model's output layer, where it is at hand.
-    """
-    return {
-        "rollout": rollout(model, case),
-        "gradient_input": gradient_input(model, case, output),
-        "integrated_gradients": integrated_gradients(model, case, output),
-    }
+def from_gradients(model: GPT, case: Case) -> dict[str, Tensor]:
+    """Return what one choice's gradients and its rolled-out attention say: each (n,)."""
+    return {"rollout": rollout(model, case), **gradient_methods(model, case)}
 
 
 @torch.no_grad()

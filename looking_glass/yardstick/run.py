@@ -16,7 +16,6 @@ from looking_glass.attention.interventions import replaceable
 from looking_glass.attention.redrawn import redrawn
 from looking_glass.attention.run import kept
 from looking_glass.gpt.model import GPT
-from looking_glass.gpt.siblings import OutputLayer
 from looking_glass.pipeline.compute import ComputeParams, side_by_side
 from looking_glass.pipeline.memory import require
 from looking_glass.pipeline.statistics import finite
@@ -46,13 +45,12 @@ def all_values(model: GPT, cases: list[Case], matched: Tensor, compute: ComputeP
         threads=compute.threads,
     )
     require(needs, model.device, stage="yardstick", keys=memory.KEYS)
-    output = OutputLayer(model.lm_head.weight)
 
     def of(case: Case) -> Values:
         context, chosen = case.choices.contexts[0], int(case.choices.chosen[0])
         return {
-            REMOVED: removed_values(model, context, case.words, chosen, output),
-            REPLACED: replaced_values(model, context, matched[context], case.words, chosen, output),
+            REMOVED: removed_values(model, context, case.words, chosen),
+            REPLACED: replaced_values(model, context, matched[context], case.words, chosen),
         }
 
     found = side_by_side(of, cases, compute)
@@ -84,8 +82,7 @@ def judge_methods(
         (model, "contexts", cases),
         (other, "redrawn", seen_by(other, cases, compute)),
     ):
-        output = OutputLayer(one.lm_head.weight)
-        extra = side_by_side(functools.partial(from_gradients, one, output=output), seen, compute)
+        extra = side_by_side(functools.partial(from_gradients, one), seen, compute)
         stacked = {name: torch.stack([e[name] for e in extra]).cpu() for name in extra[0]}
         scores.append(all_methods(kept(once, of), stacked, generator))
     worth = exact_worth(values, no_stand_in(cases, matched))

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from looking_glass.gpt.siblings import CHANNELS, ROWS, STEP, OutputLayer, numbered
+from looking_glass.gpt.siblings import CHANNELS, ROWS, STEP, OutputLayer, numbered, output_layer
+from tests.helpers.models import make_model
 
 C = CHANNELS + 8
 
@@ -100,3 +101,19 @@ def test_log_probs_hold_what_float32_cannot_sum() -> None:
     found = OutputLayer(weight).log_probs(hidden, targets)
     expected = expected.gather(1, targets[:, None])[:, 0]
     assert torch.allclose(found, expected, rtol=1e-5, atol=1e-3)
+
+
+def test_a_models_output_layer_is_made_ready_once_until_its_weight_changes() -> None:
+    model, other = make_model(), make_model()
+    first = output_layer(model)
+    assert output_layer(model) is first
+    assert output_layer(other) is not first
+    with torch.no_grad():
+        model.transformer.wte.weight.mul_(2)
+    changed = output_layer(model)
+    assert changed is not first
+    hidden, targets = torch.randn(3, model.config.n_embd), torch.tensor([1, 5, 9])
+    expected = (hidden @ model.lm_head.weight.T).log_softmax(1).gather(1, targets[:, None])[:, 0]
+    assert torch.allclose(changed.log_probs(hidden, targets).float(), expected, atol=1e-5)
+    model.double()  # another tensor in its place
+    assert output_layer(model) is not changed

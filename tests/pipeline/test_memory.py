@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,3 +100,29 @@ def test_too_little_is_told_in_one_line_with_the_keys_of_what_takes_most(
 )
 def test_bytes_are_told_in_the_unit_that_people_use(n: int, told: str) -> None:
     assert memory.told_bytes(n) == told
+
+
+# Sixteen tensors of 2,048 pages, written to and freed together: how many pages come anew for them
+# once the first rounds are over.
+FAULTS = """
+import resource, sys, torch
+from looking_glass.pipeline.memory import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+torch.set_num_threads(1)
+for _ in range(8):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    held = [torch.ones(2**21) for _ in range(16)]
+    held.clear()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's allocator")
+def test_what_is_freed_is_kept_for_the_next_tensor() -> None:
+    def pages(how: str) -> int:
+        command = [sys.executable, "-c", FAULTS, how]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert pages("kept") < 2048
+    assert pages("given back") > 8 * 2048

@@ -29,6 +29,7 @@ examples = settings(max_examples=150, derandomize=True, deadline=None)
 pieces = st.sampled_from(
     ["'ll", "'SHOUT", "don't", " ", "  ", "\n", "\n\n", "\t", "\r\n", "\xa0", "\u3000", "\x1c",
      "Alice", " the", "42", "½", "!?", "—", "“", "é", "e\u0301", "猫", "🤗", "\0",
+     "\x01", "!\x01", "\u2028", "\u180e",
      "<|endoftext|>"]
 )  # fmt: skip
 texts = st.text(max_size=30) | st.lists(pieces, max_size=12).map("".join)
@@ -62,6 +63,7 @@ def test_a_known_text_has_its_known_tokens(tokenizer: Tokenizer) -> None:
 @example(text=KARPATHY)
 @example(text="'SHOUT it, y'all'd")
 @example(text="a  b   'll\n\n  c \n")
+@example(text="a  b \x01\n\n \x01!c")
 def test_tokens_equal_tiktokens_and_hugging_faces_and_read_back_as_the_text(
     tokenizer: Tokenizer,
     published: tiktoken.Encoding,
@@ -88,6 +90,13 @@ def test_a_prompt_has_the_tokens_it_will_have_once_a_word_follows(
     continued = tokenizer.encode(text + white + "Alice")
     assert continued[: len(prompt)] == prompt
     assert tokenizer.decode(continued[len(prompt) :]) in ("Alice", " Alice")
+
+
+def test_half_a_pair_of_surrogates_is_no_character_as_with_tiktoken(
+    tokenizer: Tokenizer, published: tiktoken.Encoding
+) -> None:
+    text = "a  \ud83e b\n\nc"
+    assert tokenizer.encode(text) == published.encode_ordinary(text)
 
 
 def test_the_end_of_text_mark_in_a_book_is_ordinary_text(tokenizer: Tokenizer) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from looking_glass.attention.contexts import Case
 from looking_glass.gpt.model import GPT
-from looking_glass.yardstick.gradients import gradient_input, integrated_gradients
+from looking_glass.yardstick.gradients import gradient_methods
 from tests.helpers.cases import case_of, spans
 from tests.helpers.models import make_model
 
@@ -28,7 +28,7 @@ def log_prob(model: GPT, x: Tensor, case: Case) -> float:
 
 def test_gradient_times_input_is_what_growing_a_word_does(precise: GPT) -> None:
     case = case_of(precise, torch.randint(97, (6,)), WORDS)
-    found = gradient_input(precise, case)
+    found = gradient_methods(precise, case)["gradient_input"]
     assert found.shape == (3,)
     x, step = precise.embed(case.choices.contexts), 1e-5
     for index, (start, stop) in enumerate(WORDS):
@@ -46,16 +46,15 @@ def test_integrated_gradients_share_out_the_whole_effect(precise: GPT) -> None:
     x = precise.embed(case.choices.contexts)
     whole = log_prob(precise, x, case) - log_prob(precise, torch.zeros_like(x), case)
     assert abs(whole) > 0.1
-    found = integrated_gradients(precise, case, steps=2000)
+    found = gradient_methods(precise, case, steps=2000)["integrated_gradients"]
     assert float(found.sum()) == pytest.approx(whole, abs=1e-4)
     # One step is the gradient half way.
-    half = integrated_gradients(precise, case, steps=1)
-    assert not torch.allclose(half, gradient_input(precise, case), atol=1e-3)
+    half = gradient_methods(precise, case, steps=1)["integrated_gradients"]
+    assert not torch.allclose(half, gradient_methods(precise, case)["gradient_input"], atol=1e-3)
 
 
 def test_a_models_weights_are_left_without_gradients() -> None:
     model = make_model()
     case = case_of(model, torch.randint(97, (6,)), WORDS)
-    for method in (gradient_input, integrated_gradients):
-        assert not method(model, case).requires_grad
+    assert not any(found.requires_grad for found in gradient_methods(model, case).values())
     assert all(parameter.grad is None for parameter in model.parameters())

@@ -14,7 +14,7 @@ from looking_glass.attention.contexts import seen_by
 from looking_glass.attention.measures import measure
 from looking_glass.attention.redrawn import redrawn
 from looking_glass.pipeline.statistics import rank_correlations
-from looking_glass.yardstick.gradients import integrated_gradients
+from looking_glass.yardstick.gradients import gradient_methods
 from looking_glass.yardstick.methods import rollout
 from looking_glass.yardstick.shapley import faithfulness, shapley_values
 from looking_glass.yardstick.table import REMOVED, REPLACED
@@ -72,7 +72,9 @@ def test_the_order_of_the_exact_worth_is_nearly_the_best(weighed: Weighed) -> No
 
 
 def test_one_knock_out_and_integrated_gradients_find_the_sign(weighed: Weighed) -> None:
-    integrated = torch.stack([integrated_gradients(weighed.model, c) for c in weighed.cases])
+    integrated = torch.stack(
+        [gradient_methods(weighed.model, c)["integrated_gradients"] for c in weighed.cases]
+    )
     for scores in (integrated, weighed.measured["knock_out_every_row"]):
         assert (scores[:, AGAINST_AT] < -0.1).all()
         assert (scores[:, PLACE] > 0.1).all()
@@ -86,7 +88,9 @@ def test_attention_finds_both_causes_and_cannot_tell_for_which_side(weighed: Wei
     rest = [place for place in range(LENGTH) if place not in (PLACE, AGAINST_AT)]
     assert (causes > attention[:, rest].max(dim=1).values).float().mean() > 0.9
     rolled = torch.stack([rollout(weighed.model, case) for case in weighed.cases])
-    integrated = torch.stack([integrated_gradients(weighed.model, c) for c in weighed.cases])
+    integrated = torch.stack(
+        [gradient_methods(weighed.model, c)["integrated_gradients"] for c in weighed.cases]
+    )
     ours = worth[:, POINTED_AT]
     for unsigned in (attention[:, POINTED_AT], rolled[:, POINTED_AT]):
         assert agreement(unsigned, ours.abs()) >= 0.5
@@ -104,7 +108,7 @@ def test_a_model_that_learned_nothing_says_nothing_of_the_learned_ones_reasons(
         other = redrawn(weighed.model, torch.Generator().manual_seed(seed))
         (case,) = seen_by(other, weighed.cases[:1], COMPUTE)
         knocked = measure(other, case.choices, case.words, weighed.matched)["knock_out_every_row"]
-        integrated = integrated_gradients(other, case)
+        integrated = gradient_methods(other, case)["integrated_gradients"]
         found.append([agreement(one[None, POINTED_AT], worth) for one in (knocked, integrated)])
     assert float(torch.tensor(found).mean(dim=0).abs().max()) < 0.25
     learned = weighed.measured["knock_out_every_row"][:1, POINTED_AT]

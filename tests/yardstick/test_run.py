@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from looking_glass.attention.contexts import seen_by
+from looking_glass.attention.contexts import Case, seen_by
 from looking_glass.attention.measures import measure_cases
 from looking_glass.attention.redrawn import redrawn
+from looking_glass.gpt.model import GPT
 from looking_glass.pipeline.statistics import rank_correlations
 from looking_glass.report.methods import BY_KEY
 from looking_glass.yardstick.coalitions import removed_values, replaced_values
-from looking_glass.yardstick.gradients import integrated_gradients
+from looking_glass.yardstick.gradients import gradient_methods
 from looking_glass.yardstick.methods import rollout
 from looking_glass.yardstick.run import (
     all_values,
@@ -84,7 +86,11 @@ def test_every_methods_numbers_are_means_over_the_cases(judged: Any, weighed: We
     rows = judged.set_index(["method", "block"])
     worth = shapley_values(weighed.values[REMOVED])
     other = redrawn(weighed.model, seeded())
-    for method, of in (("rollout", rollout), ("integrated_gradients", integrated_gradients)):
+
+    def integrated(model: GPT, case: Case) -> Tensor:
+        return gradient_methods(model, case)["integrated_gradients"]
+
+    for method, of in (("rollout", rollout), ("integrated_gradients", integrated)):
         row = rows.loc[(method, "all")]
         scores, unlearned = (
             torch.stack([of(model, case) for case in weighed.cases])
