@@ -3,7 +3,7 @@
     python -m benchmarks.inversion --by-heart 1200 data/by_heart    train a model by heart first
     python -m benchmarks.inversion --frontier data/model data/by_heart
     python -m benchmarks.inversion --choices data/model
-    python -m benchmarks.inversion --fewest data/model data/by_heart    vectors, either objective
+    python -m benchmarks.inversion --fewest data/model data/by_heart --vectors 1 2 3 --starts 8
 
 The sentence, the controls, the readings and their steps are those of params.yaml. The frontier and
 the choices go to benchmarks/*.csv; the model learned by heart goes to the directory named. It has
@@ -13,7 +13,9 @@ the shape of params.yaml, but no dropout, no discount, no decay and weights as t
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,11 +30,11 @@ from looking_glass.inversion.ceiling import ceilings
 from looking_glass.inversion.judging import judge
 from looking_glass.inversion.neighbours import usual_row_cosine
 from looking_glass.inversion.optimiser import Inversion, initial_vectors, invert
-from looking_glass.inversion.params import InvertParams, Objective, ReadingParams
+from looking_glass.inversion.params import InvertParams, ReadingParams
 from looking_glass.inversion.readings import PARALLEL, Reading, readings_of
 from looking_glass.inversion.run import assess, optimise, settings_of, targets_of
 from looking_glass.inversion.tables import frontier_table, target_table
-from looking_glass.pipeline.artifacts import write_csv
+from looking_glass.pipeline.artifacts import read_csv, write_csv
 from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
@@ -43,9 +45,6 @@ from looking_glass.training.params import TrainParams
 
 TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
 HERE = Path(__file__).parent
-FEWEST = (1, 2, 3, 4, 5, 6, 7, 9, 27)  # vectors
-FEWEST_STEPS = 600  # twice those of params.yaml: what is asked is what can be reached
-FEWEST_SEEDS = 2  # of the vectors, restarts each
 
 
 def main() -> None:
@@ -56,6 +55,10 @@ def main() -> None:
     parser.add_argument("--prefix-steps", type=int, help="other than those of params.yaml")
     parser.add_argument("--choices", type=Path, metavar="DIR")
     parser.add_argument("--fewest", nargs="+", type=Path, default=[], metavar="DIR")
+    parser.add_argument("--vectors", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6])
+    parser.add_argument("--starts", type=int, default=1, help="of each restart, of --fewest")
+    parser.add_argument("--rate", type=float, help="another than that of params.yaml, of --fewest")
+    parser.add_argument("--objective", choices=["margin", "cross_entropy"], default="margin")
     arguments = parser.parse_args()
 
     prepare(load_section(ComputeParams, "compute"))
@@ -69,9 +72,15 @@ def main() -> None:
     if arguments.choices:
         write_csv(HERE / "inversion_choices.csv", choices(arguments.choices))
     if arguments.fewest:
-        n_steps = arguments.prefix_steps or FEWEST_STEPS
-        rows = [fewest(directory, n_steps) for directory in arguments.fewest]
-        write_csv(HERE / "inversion_fewest.csv", pd.concat(rows, ignore_index=True))
+        chosen = {
+            "objective": arguments.objective,
+            "starts": arguments.starts,
+            "steps": arguments.prefix_steps,
+            "learning_rate": arguments.rate,
+        }
+        changes = {name: value for name, value in chosen.items() if value is not None}
+        rows = [fewest(directory, arguments.vectors, changes) for directory in arguments.fewest]
+        remember(pd.concat(rows, ignore_index=True), HERE / "inversion_fewest.csv")
 
 
 def learn_by_heart(steps: int, directory: Path) -> None:
@@ -136,40 +145,45 @@ def frontier(directory: Path, steps: int | None = None) -> tuple[pd.DataFrame, p
     return table, tokens_table
 
 
-def fewest(directory: Path, steps: int) -> pd.DataFrame:
-    """Return a row per objective and number of vectors: how far restarts write the sentence."""
+def fewest(directory: Path, lengths: Sequence[int], changes: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row per number of vectors: how far restarts write the sentence by themselves.
+
+    `changes` are those to section `invert.prefix`.
+    """
     params, compute = load_section(InvertParams, "invert"), load_section(ComputeParams, "compute")
     model, target = load_checkpoint(directory), Tokenizer(*TABLES).encode(params.sentence)
+    prefix = params.prefix.model_copy(update=dict(changes))
+    params = params.model_copy(update={"prefix": prefix})
 
-    def row(job: tuple[Objective, int]) -> dict[str, object]:
-        objective, k = job
-        changes = {"objective": objective, "steps": steps}
-        settings = params.model_copy(update={"prefix": params.prefix.model_copy(update=changes)})
-        verdicts = []
-        for seed in range(params.seed, params.seed + FEWEST_SEEDS):
-            seeded = settings.model_copy(update={"seed": 100 * seed})
-            found = optimise(model, target, Reading(k), seeded)
-            verdicts.append(judge(model, torch.tensor(target), found.vectors, parallel=False))
-        written = torch.cat([one.correct.cumprod(dim=1).sum(dim=1) for one in verdicts])
-        losses = torch.cat([-one.log_probs.mean(dim=1) for one in verdicts])
-        gaps = torch.cat([one.gaps.amin(dim=1) for one in verdicts])
+    def row(k: int) -> dict[str, object]:
+        found = optimise(model, target, Reading(k), params)
+        verdict = judge(model, torch.tensor(target), found.vectors, parallel=False)
+        written = verdict.correct.cumprod(dim=1).sum(dim=1)
         told = {
             "model": directory.name,
-            "objective": objective,
+            "objective": prefix.objective,
             "vectors": k,
+            "steps": prefix.steps,
+            "learning_rate": prefix.learning_rate,
+            "starts": prefix.starts,
             "exact": int((written == len(target)).sum()),
             "restarts": len(written),
-            "most_written": int(written.max()),
-            "median_written": float(written.double().median()),
-            "largest_least_gap": float(gaps.max()),
-            "lowest_loss": float(losses.min()),
+            "written": " ".join(map(str, written.tolist())),
+            "largest_least_gap": float(verdict.gaps.amin(dim=1).max()),
+            "lowest_loss": float(-verdict.log_probs.mean(dim=1).max()),
         }
         print(told, flush=True)
         return told
 
-    objectives: tuple[Objective, ...] = ("margin", "cross_entropy")
-    jobs = [(objective, k) for objective in objectives for k in FEWEST]
-    return pd.DataFrame(side_by_side(row, jobs, compute))
+    return pd.DataFrame(side_by_side(row, lengths, compute))
+
+
+def remember(rows: pd.DataFrame, path: Path) -> None:
+    """Add rows to a table in place of those of the same settings."""
+    if path.exists():
+        rows = pd.concat([read_csv(path), rows], ignore_index=True)
+    same = ["model", "objective", "vectors", "steps", "learning_rate", "starts"]
+    write_csv(path, rows.drop_duplicates(same, keep="last").sort_values(same))
 
 
 def choices(directory: Path) -> pd.DataFrame:

@@ -38,8 +38,9 @@ from torch import Tensor
 
 from looking_glass.gpt.model import GPT
 from looking_glass.inversion.readings import target_hidden
-from looking_glass.inversion.shortlist import MARGIN, SHARPNESS
 
+MARGIN = 0.3  # by which a logit is to lead, so that the next token finds some slack
+SHARPNESS = 5.0  # τ
 LEAST_GAP = 0.01  # by which a logit must exceed all others to count: rounding moves it by less
 # Model, text (n,) and vectors (B, k, C) → the states from which the text is predicted, (B, n, C).
 States = Callable[[GPT, Tensor, Tensor], Tensor]

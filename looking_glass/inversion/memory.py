@@ -97,7 +97,10 @@ def moments(
 
 
 def _restarts(reading: Reading, params: InvertParams) -> int:
-    return (params.parallel if reading.parallel else params.prefix).restarts
+    """Return how many are learned side by side at first: every start of each restart."""
+    if reading.parallel:
+        return params.parallel.restarts
+    return params.prefix.restarts * params.prefix.starts
 
 
 def _positions(reading: Reading, n: int) -> int:

@@ -18,6 +18,9 @@ from looking_glass.inversion.shortlist import Shortlist
 from looking_glass.pipeline.errors import InputError
 
 CHECK_EVERY = 20  # steps
+POWER = 6  # of the norm that stands for the worst of several shortfalls
+LEAST_SHORTFALL = 1e-6  # logits: below that a token asks for nothing more
+TRIED = 0.4  # of the steps, after which each restart goes on from the best of its starts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +75,19 @@ def invert(
     *,
     parallel: bool,
     objective: Objective = "cross_entropy",
+    starts: int = 1,
     on_step: Callable[[], object] = lambda: None,
 ) -> Inversion:
     """Minimise an objective of `target` (n,) over `vectors`; the model stays as it is.
 
-    It is the mean over tokens of their cross-entropy, or of the squares of what each lacks to lead
-    by a margin. Cross-entropy has the sentence as probable as can be, and for that trades a token
-    that will not come for many that come more surely; the margin asks of each to come, no more.
+    It is the mean over tokens of their cross-entropy, or nearly the largest of what each lacks to
+    lead by a margin. Cross-entropy has the sentence as probable as can be, and for that trades a
+    token that will not come for many that come more surely; the margin asks of each to come, no
+    more, and of the one that is furthest from it first.
+
+    Of `vectors` (B · `starts`, k, C) each `starts` in a row are one restart's: after a part of the
+    steps it goes on from the one with the smallest objective, and the others are as if they had
+    never been.
 
     Adam with a rate that falls to zero along a cosine. It goes on past the first exact match. Every
     `CHECK_EVERY` steps, and at the end, the whole vocabulary is computed; in between only its
@@ -92,18 +101,24 @@ def invert(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, params.steps)
     checks = [*range(0, params.steps, CHECK_EVERY), params.steps]
     found: list[tuple[Tensor, Tensor, Tensor]] = []
+    costs = torch.arange(len(vectors), device=vectors.device)  # of those not tried the first
     for step in range(params.steps):
+        if choose := starts > 1 and step == round(TRIED * params.steps):
+            best = costs.view(-1, starts).argmin(dim=1)
+            kept = best + starts * torch.arange(len(best), device=best.device)
+            vectors = _keep(optimizer, vectors, kept)
+            drawn = drawn[kept.cpu()]
+            found = [(a[kept.cpu()], b[kept.cpu()], c[kept.cpu()]) for a, b, c in found]
         hidden = target_hidden(model, vectors, target, parallel=parallel)  # (B, n, C)
         if step == checks[len(found)]:
             _check_finite(hidden, step, parallel=parallel)
             shortlist = Shortlist(model, hidden.detach(), target)
             found.append(shortlist.seen())
+        elif choose:
+            shortlist = Shortlist(model, hidden.detach(), target)
         optimizer.zero_grad(set_to_none=True)
-        if objective == "margin":
-            costs = shortlist.shortfalls(hidden).square()
-        else:
-            costs = shortlist.losses(hidden)
-        costs.mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
+        costs = _costs(shortlist, hidden, objective)  # (B,)
+        costs.sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         on_step()
@@ -120,6 +135,26 @@ def invert(
         largest=largest,
         first=first,
     )
+
+
+def _costs(shortlist: Shortlist, hidden: Tensor, objective: Objective) -> Tensor:
+    """Return what each restart is to make small, at states (B, n, C): (B,)."""
+    if objective == "margin":
+        short = shortlist.shortfalls(hidden).clamp(min=LEAST_SHORTFALL)
+        return short.pow(POWER).sum(dim=1).pow(1 / POWER)
+    return shortlist.losses(hidden).mean(dim=1)
+
+
+def _keep(optimizer: torch.optim.Adam, vectors: Tensor, kept: Tensor) -> Tensor:
+    """Return those of `vectors`, whose moments alone `optimizer` goes on with."""
+    state = optimizer.state.pop(vectors, {})  # none before the first step
+    chosen = vectors.detach()[kept].requires_grad_(True)
+    optimizer.param_groups[0]["params"] = [chosen]
+    optimizer.state[chosen] = {
+        name: value[kept] if value.shape == vectors.shape else value
+        for name, value in state.items()
+    }
+    return chosen
 
 
 def _check_finite(hidden: Tensor, step: int, *, parallel: bool) -> None:

@@ -25,6 +25,7 @@ class PrefixParams(ReadingParams):
     """The prefix reading, for each of several numbers of vectors."""
 
     objective: Objective
+    starts: int = Field(ge=1, le=10_000)  # of each restart
     lengths: tuple[Length, ...] = Field(min_length=1, max_length=100)
 
     @field_validator("lengths")

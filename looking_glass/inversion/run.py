@@ -97,16 +97,18 @@ def optimise(
     target, settings = torch.tensor(tokens, device=model.device), settings_of(reading, params)
     generator = torch.Generator().manual_seed(params.seed + reading.prefix)
     k = reading.n_vectors(len(tokens))
-    start = initial_vectors(
-        model, settings.restarts, k, noise=params.init_noise, generator=generator
+    starts = 1 if reading.parallel else params.prefix.starts
+    drawn = initial_vectors(
+        model, settings.restarts * starts, k, noise=params.init_noise, generator=generator
     )
     return invert(
         model,
         target,
-        start,
+        drawn,
         settings,
         parallel=reading.parallel,
         objective="cross_entropy" if reading.parallel else params.prefix.objective,
+        starts=starts,
         on_step=on_step,
     )
 

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from looking_glass.gpt.model import GPT
 
 MOST_TOKENS = 2048  # tokens, of GPT-2's 50,257
-MARGIN = 0.3  # by which a logit is to lead
-SHARPNESS = 5.0  # of the smooth maximum that stands for the best other logit
+MARGIN = 0.05  # by which a logit is to lead
+SHARPNESS = 20.0  # of the smooth maximum that stands for the best other logit
 
 
 class Shortlist:

@@ -103,6 +103,18 @@ def test_learning_a_prefix_lowers_its_loss() -> None:
     assert (found.losses[-1] < found.losses[0] - 0.1).all()
 
 
+def test_by_a_margin_the_token_that_lacks_most_gains() -> None:
+    model, target = make_model(), torch.tensor([5, 9, 40, 5])
+    vectors = initial_vectors(model, 4, 2, noise=1.0, generator=torch.Generator().manual_seed(1))
+    params = ReadingParams(restarts=4, steps=60, learning_rate=0.1)
+    found = invert(model, target, vectors, params, parallel=False, objective="margin")
+    before, after = (
+        judge(model, target, one, parallel=False).gaps.amin(dim=1)
+        for one in (found.drawn, found.vectors)
+    )
+    assert (after > before + 0.1).all()
+
+
 @torch.no_grad()
 def test_huggingface_says_the_same_from_the_saved_vectors(tmp_path: Path) -> None:
     model = make_model(n_embd=32)
@@ -135,3 +147,26 @@ def test_states_that_are_no_numbers_any_more_say_what_to_lower(parallel: bool) -
         InputError, match=rf"invert\.{name}\.learning_rate: .* after 0 steps: lower"
     ):
         invert(model, TARGET, start(model, 5) * 1e38, PARAMS, parallel=parallel)
+
+
+def test_each_restart_goes_on_from_the_best_of_its_starts() -> None:
+    model, target = make_model(), torch.tensor([5, 9, 40])
+    generator = torch.Generator().manual_seed(3)
+    drawn = initial_vectors(model, 6, 2, noise=1.0, generator=generator)
+    # Chosen after 21 steps, by the objective at the 21st: at the check of that step.
+    params = ReadingParams(restarts=2, steps=52, learning_rate=0.1)
+    alone = invert(model, target, drawn, params, parallel=False)
+    best = torch.tensor([0, 3]) + alone.losses[1].view(2, 3).argmin(dim=1)
+    assert best.tolist() != [0, 3]
+    found = invert(model, target, drawn, params, parallel=False, starts=3)
+    assert torch.equal(found.drawn, drawn[best])
+    assert found.vectors.shape == (2, 2, model.config.n_embd)
+    torch.testing.assert_close(found.vectors, alone.vectors[best], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(found.losses, alone.losses[:, best], atol=1e-4, rtol=1e-4)
+
+
+def test_of_few_steps_each_restart_keeps_its_first_start() -> None:
+    model, params = make_model(), ReadingParams(restarts=2, steps=1, learning_rate=0.1)
+    drawn = torch.randn(4, 1, model.config.n_embd)
+    found = invert(model, torch.tensor([5]), drawn, params, parallel=False, starts=2)
+    assert torch.equal(found.drawn, drawn[::2])

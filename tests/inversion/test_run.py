@@ -29,7 +29,7 @@ def params(**changes: Any) -> InvertParams:
         "seed": 1,
         "init_noise": 1.0,
         "parallel": quick,
-        "prefix": {**quick, "objective": "margin", "lengths": [1, 3]},
+        "prefix": {**quick, "objective": "margin", "starts": 1, "lengths": [1, 3]},
         "noise_trials": 2,
         "search": {"steps": 1, "candidates": 1},
     }

@@ -37,6 +37,7 @@ PARAMS = InvertParams.model_validate(
             "steps": 45,
             "learning_rate": 0.3,
             "objective": "margin",
+            "starts": 1,
             "lengths": [1, 3],
         },
         "noise_trials": 8,
@@ -116,7 +117,9 @@ def test_each_sentence_and_reading_has_a_row_of_what_was_reached(whole: Whole) -
     assert table["vectors"].tolist() == [3, 1, 3, 1, 1, 3]
     assert (table["restarts"] == 3).all()
     assert (table["best_loss"] <= table["loss"]).all()
-    assert (table["loss"] < table["drawn_loss"]).all()
+    # Of prefixes the margin is raised, whatever becomes of the loss.
+    parallel = table[table["reading"] == "parallel"]
+    assert (parallel["loss"] < parallel["drawn_loss"]).all()
     assert (table["loss"] >= table["lowest_possible_loss"] - 1e-4).all()
     for row, reading in zip(table.to_dict("records"), READINGS, strict=False):
         best = whole.logits(whole.saved[reading][whole.best(reading)], reading)

@@ -62,6 +62,7 @@ def test_no_stage_asks_it_for_float64_and_all_find_what_the_cpu_finds(
             "steps": 2,
             "learning_rate": 0.1,
             "objective": "margin",
+            "starts": 1,
         },
         invert__controls=[],
         invert__random_control=0,
