@@ -23,7 +23,7 @@ LEAST_SHORTFALL = 1e-6  # logits: below that a token asks for nothing more
 TRIED = 0.4  # of the steps, after which each restart goes on from the best of its starts
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Inversion:
     """What optimising found: the vectors, and how every restart got there."""
 
@@ -104,10 +104,8 @@ def invert(
     costs = torch.arange(len(vectors), device=vectors.device)  # of those not tried the first
     for step in range(params.steps):
         if choose := starts > 1 and step == round(TRIED * params.steps):
-            best = costs.view(-1, starts).argmin(dim=1)
-            kept = best + starts * torch.arange(len(best), device=best.device)
-            vectors = _keep(optimizer, vectors, kept)
-            drawn = drawn[kept.cpu()]
+            kept = _best(costs, starts)
+            vectors, drawn = _keep(optimizer, vectors, kept), drawn[kept.cpu()]
             found = [(a[kept.cpu()], b[kept.cpu()], c[kept.cpu()]) for a, b, c in found]
         hidden = target_hidden(model, vectors, target, parallel=parallel)  # (B, n, C)
         if step == checks[len(found)]:
@@ -126,15 +124,8 @@ def invert(
         hidden = target_hidden(model, vectors, target, parallel=parallel)
     _check_finite(hidden, params.steps, parallel=parallel)
     found.append(Shortlist(model, hidden, target).seen())
-    log_probs, largest, first = (torch.stack(column) for column in zip(*found, strict=True))
-    return Inversion(
-        vectors=vectors.detach().cpu(),
-        drawn=drawn,
-        steps=torch.tensor(checks),
-        log_probs=log_probs,
-        largest=largest,
-        first=first,
-    )
+    told = (torch.stack(column) for column in zip(*found, strict=True))
+    return Inversion(vectors.detach().cpu(), drawn, torch.tensor(checks), *told)
 
 
 def _costs(shortlist: Shortlist, hidden: Tensor, objective: Objective) -> Tensor:
@@ -143,6 +134,12 @@ def _costs(shortlist: Shortlist, hidden: Tensor, objective: Objective) -> Tensor
         short = shortlist.shortfalls(hidden).clamp(min=LEAST_SHORTFALL)
         return short.pow(POWER).sum(dim=1).pow(1 / POWER)
     return shortlist.losses(hidden).mean(dim=1)
+
+
+def _best(costs: Tensor, starts: int) -> Tensor:
+    """Return which is the best of every `starts` in a row: (B · starts,) → (B,)."""
+    best = costs.view(-1, starts).argmin(dim=1)
+    return best + starts * torch.arange(len(best), device=best.device)
 
 
 def _keep(optimizer: torch.optim.Adam, vectors: Tensor, kept: Tensor) -> Tensor:

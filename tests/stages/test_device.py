@@ -77,7 +77,8 @@ def test_no_stage_asks_it_for_float64_and_all_find_what_the_cpu_finds(
         main_of(stage)()
     main_of(attention, "first")()
     found = read_csv(copy / "data/tables/evaluate/contexts.csv").select_dtypes("number")
-    np.testing.assert_allclose(found, unlike, atol=1e-5)
+    # Of five digits: what is nearly the same may have been rounded to either side.
+    np.testing.assert_allclose(found, unlike, rtol=1e-4, atol=1e-5)
     main_of(train)()
 
 
