@@ -101,7 +101,8 @@ def main() -> None:
 
 def compare_emulated(base: Path, processors: list[str]) -> bool:
     """Train with `compute.portable` here and on emulated processors; return whether any differs."""
-    edit(base, compute__portable=True, train__steps=3, train__evaluate_every=3, train__batch_size=2)
+    few = {"steps": 3, "warmup_steps": 0, "evaluate_every": 3, "batch_size": 2}
+    edit(base, compute__portable=True, **{f"train__{name}": value for name, value in few.items()})
     expected = trained(base, [])
     failed = False
     for name in processors:
