@@ -24,7 +24,12 @@ from looking_glass.inversion.shortlist import MOST_TOKENS
 from looking_glass.pipeline.memory import COMPILER, FLOAT, PYTORCH, Parts, kept_when_freed
 
 # The keys that set each part.
-_RESTARTS = ("invert.parallel.restarts", "invert.prefix.restarts", "invert.prefix.lengths")
+_RESTARTS = (
+    "invert.parallel.restarts",
+    "invert.prefix.restarts",
+    "invert.prefix.starts",
+    "invert.prefix.lengths",
+)
 KEYS = {
     "the model": ("model.n_embd", "model.n_layer"),
     "the model in float64": ("model.n_embd", "model.n_layer"),
