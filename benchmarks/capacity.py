@@ -1,6 +1,6 @@
 """How long a text the model writes by itself, exactly, after k learned vectors.
 
-    python -m benchmarks.capacity data/model                    go on with benchmarks/capacity.csv
+    python -m benchmarks.capacity data/model data/by_heart      go on with benchmarks/capacity.csv
     python -m benchmarks.capacity data/model --one-pass         the same of two vectors, in one pass
     python -m benchmarks.capacity data/model --check            by Hugging Face's GPT-2, greedily
     python -m benchmarks.capacity data/model --draw             docs/capacity.svg
@@ -39,6 +39,7 @@ FIGURE = Path("docs/capacity.svg")
 KEPT = Path("data/capacity")
 STARTS = 16  # that are drawn for each restart
 KINDS = {"book": "the book", "held out": "held out", "words": "random words"}
+TITLES = {"model": "the default model", "by_heart": "the one that knows the book by heart"}
 COLOURS = {"book": "#0072b2", "held out": "#d55e00", "words": "#009e73"}
 
 
@@ -215,7 +216,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         axis.set_yticks(ticks, [str(tick) for tick in ticks])
         axis.set_xlabel("learned vectors")
         axis.set_ylabel("tokens written exactly")
-        axis.set_title(name, loc="left", fontsize=9)
+        axis.set_title(TITLES.get(name, name), loc="left", fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0, 0].legend(frameon=False, fontsize=8, loc="lower right")
     figure.tight_layout()

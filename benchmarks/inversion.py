@@ -4,6 +4,7 @@
     python -m benchmarks.inversion --frontier data/model data/by_heart
     python -m benchmarks.inversion --choices data/model
     python -m benchmarks.inversion --fewest data/model data/by_heart --vectors 1 2 3 --starts 8
+    python -m benchmarks.inversion --check data/model data/by_heart     by Hugging Face's GPT-2
 
 The sentence, the controls, the readings and their steps are those of params.yaml. The frontier and
 the choices go to benchmarks/*.csv; the model learned by heart goes to the directory named. It has
@@ -34,7 +35,7 @@ from looking_glass.inversion.params import InvertParams, ReadingParams
 from looking_glass.inversion.readings import PARALLEL, Reading, readings_of
 from looking_glass.inversion.run import assess, optimise, settings_of, targets_of
 from looking_glass.inversion.tables import frontier_table, target_table
-from looking_glass.pipeline.artifacts import read_csv, write_csv
+from looking_glass.pipeline.artifacts import read_csv, read_tensors, write_csv, write_tensors
 from looking_glass.pipeline.compute import ComputeParams, prepare, side_by_side
 from looking_glass.pipeline.params import load_section
 from looking_glass.text.corpus import read_corpus
@@ -45,6 +46,7 @@ from looking_glass.training.params import TrainParams
 
 TABLES = Path("data/encoder.json"), Path("data/vocab.bpe")
 HERE = Path(__file__).parent
+KEPT = Path("data/capacity/fewest")
 
 
 def main() -> None:
@@ -55,6 +57,7 @@ def main() -> None:
     parser.add_argument("--prefix-steps", type=int, help="other than those of params.yaml")
     parser.add_argument("--choices", type=Path, metavar="DIR")
     parser.add_argument("--fewest", nargs="+", type=Path, default=[], metavar="DIR")
+    parser.add_argument("--check", nargs="+", type=Path, default=[], metavar="DIR")
     parser.add_argument("--vectors", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--starts", type=int, default=1, help="of each restart, of --fewest")
     parser.add_argument("--rate", type=float, help="another than that of params.yaml, of --fewest")
@@ -81,6 +84,8 @@ def main() -> None:
         changes = {name: value for name, value in chosen.items() if value is not None}
         rows = [fewest(directory, arguments.vectors, changes) for directory in arguments.fewest]
         remember(pd.concat(rows, ignore_index=True), HERE / "inversion_fewest.csv")
+    for directory in arguments.check:
+        check(directory)
 
 
 def learn_by_heart(steps: int, directory: Path) -> None:
@@ -172,10 +177,34 @@ def fewest(directory: Path, lengths: Sequence[int], changes: Mapping[str, Any]) 
             "largest_least_gap": float(verdict.gaps.amin(dim=1).max()),
             "lowest_loss": float(-verdict.log_probs.mean(dim=1).max()),
         }
+        kept = KEPT / directory.name
+        kept.mkdir(parents=True, exist_ok=True)
+        saved = {"vectors": found.vectors.numpy(), "tokens": np.array(target)}
+        write_tensors(kept / f"{k}.safetensors", saved)
         print(told, flush=True)
         return told
 
     return pd.DataFrame(side_by_side(row, lengths, compute))
+
+
+def check(directory: Path) -> None:
+    """Say of how many restarts that `fewest` kept Hugging Face's GPT-2 writes the sentence."""
+    from transformers import GPT2LMHeadModel
+
+    theirs = GPT2LMHeadModel.from_pretrained(directory).eval()  # type: ignore[no-untyped-call]
+    for path in sorted((KEPT / directory.name).glob("*.safetensors")):
+        kept = read_tensors(path)
+        vectors, tokens = torch.from_numpy(kept["vectors"]), torch.from_numpy(kept["tokens"])
+        said = theirs.generate(
+            inputs_embeds=vectors,
+            attention_mask=torch.ones(vectors.shape[:2], dtype=torch.long),
+            max_new_tokens=len(tokens),
+            min_new_tokens=len(tokens),
+            do_sample=False,
+            pad_token_id=theirs.config.eos_token_id,
+        )
+        exact = int((said == tokens).all(dim=1).sum())
+        print(f"{directory.name}, {path.stem} vectors: written in {exact} of {len(said)}")
 
 
 def remember(rows: pd.DataFrame, path: Path) -> None:

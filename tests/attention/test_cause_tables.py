@@ -111,9 +111,13 @@ def test_attention_is_ranked_beside_each_measure_by_hand() -> None:
     attention = torch.tensor([[0.5, 0.3, 0.2]])
     flat, opposite = torch.zeros(1, 3), torch.tensor([[-1.0, 0.0, 2.0]])
     measured = {"attention": attention, "knock_out": opposite, "direct": flat}
+    by_token = {**measured, "knock_out": torch.tensor([[3.0, 2.0, 1.0]])}
     # Of three words the first and the last are the same: their places tell them apart.
-    table = causes.measure_table(measured, measured, ["a", "b", "a"])
+    table = causes.measure_table(by_token, measured, ["a", "b", "a"])
     assert table["measure"].tolist() == ["knock_out", "direct"]
+    assert table["tokens_correlation"].tolist()[0] == pytest.approx(1)
+    # Of the sizes 1, 0 and 2 the ranks are 2, 1 and 3: 1 - 6 · (1 + 1 + 4) / (3 · 8).
+    assert table["words_size_correlation"].tolist()[0] == pytest.approx(-0.5)
     assert table["words_correlation"].tolist() == [
         pytest.approx(-1),
         pytest.approx(math.nan, nan_ok=True),

@@ -61,6 +61,16 @@ def test_contexts_are_whole_words_as_many_as_asked_for(
             assert [b for _, b in case.words] == [*(a for a, _ in case.words[1:]), case.length]
 
 
+def test_a_piece_that_the_block_cannot_hold_is_left_out(
+    long: GPT, tokenizer: Reader, text: Tokens
+) -> None:
+    lengths = sorted(case.length for case in draw(long, tokenizer, text, n_words=2))
+    short = make_model(vocab_size=50_257, block_size=lengths[-1] - 1)
+    held = [length for length in lengths if length < lengths[-1]]
+    assert 2 <= len(held) < len(lengths)
+    assert sorted(case.length for case in draw(short, tokenizer, text, n_words=2)) == held
+
+
 def test_no_two_contexts_share_a_token(long: GPT, tokenizer: Reader, text: Tokens) -> None:
     cases = draw(long, tokenizer, text)
     used = [word for told in texts(cases, tokenizer) for word in told.split()]

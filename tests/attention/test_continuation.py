@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -28,6 +30,7 @@ def test_the_eleventh_word_is_the_models_and_its_predictor_stands_before_it(
     assert choices[prompt - 1 : -1] == sentence.tokens[prompt:], "greedy, every one"
     assert sentence.chosen == choices[sentence.predicting]
     assert continuation_of(tokenizer, sentence.tokens) == sentence
+    assert continue_prompt(tiny, tokenizer, f"{TEN_WORDS}  ") == sentence, "blanks at its end"
 
 
 @pytest.mark.parametrize("n", [0, 1, 9, 11])
@@ -39,9 +42,11 @@ def test_a_prompt_of_another_length_is_refused(tiny: GPT, tokenizer: Reader, n: 
 
 def test_a_prompt_that_leaves_no_room_for_two_words_is_refused(tokenizer: Reader) -> None:
     model = make_model(vocab_size=50_257, block_size=11)
-    with pytest.raises(
-        InputError, match=r"2 whole words after the 10 tokens of .* within a block of 11"
-    ):
+    told = (
+        r"2 whole words after the 10 tokens of .* within a block of 11; it did not: choose another "
+        r"prompt or a larger model\.block_size$"
+    )
+    with pytest.raises(InputError, match=told):
         continue_prompt(model, tokenizer, TEN_WORDS)
     with pytest.raises(InputError, match="within a block of 4"):
         continue_prompt(make_model(vocab_size=50_257, block_size=4), tokenizer, TEN_WORDS)
@@ -61,3 +66,7 @@ def test_a_model_that_repeats_itself_is_to_be_trained_longer(tokenizer: Reader, 
     told = r"it repeats ',,,.*1 different among 54 tokens.*train longer \(train\.steps\)"
     with pytest.raises(InputError, match=told):
         continue_prompt(model, tokenizer, TEN_WORDS)
+    for room, verdict in ((7, "it did not"), (8, "it repeats")):  # seven may be a chance
+        model.config = dataclasses.replace(model.config, block_size=10 + room)
+        with pytest.raises(InputError, match=verdict):
+            continue_prompt(model, tokenizer, TEN_WORDS)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import torch
 
 from looking_glass.attention import memory
+from looking_glass.attention.heads import blocks_at_once
 from looking_glass.attention.patterns import trace
+from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.memory import passing_bytes
+from looking_glass.pipeline.memory import PYTORCH
 from tests.helpers.models import make_model
 
 
@@ -30,3 +33,44 @@ def test_longer_blocks_prompts_and_contexts_and_more_words_take_more() -> None:
         ), change
     longer = memory.habits_bytes(make_model(block_size=32).config)
     assert longer > 2 * memory.habits_bytes(config)
+
+
+def test_the_moments_by_hand() -> None:
+    """Two blocks of two heads, 8 channels, 97 tokens, blocks of 16; four words in each context."""
+    config = make_model().config
+    found = memory.moments(config, [9], [8, 6], n_words=4, threads=3)
+    weights = 4 * (2 * (12 * 8 * 8 + 13 * 8) + 16 * 8 + 2 * 8 + 97 * 8)
+    rows = 4 * 97 * 8
+    both = {"PyTorch": PYTORCH, "output layer": rows, "contexts": 2 * 4 * 2 * 2 * 2 * 8}
+
+    def removals(n: int, length: int) -> int:
+        patterns = 4 * n * (2 * (2 * length**2 + 3 * 8 * length) + 3 * 2 * length**2)
+        passing = 4 * 11 * 8 * (n * length + (2 + 2) * n)
+        return patterns + passing + n * length**2 + 4 * (2 + 2) * n * 1024 + 2 * 4 * n * 97
+
+    blocks = 8  # read at once
+    pattern = 4 * blocks * 2 * 16**2
+    kept = 2 * pattern + 4 * blocks * 2 * 3 * 8 * 16
+    assert found == {
+        "the prompts": {**both, "a prompt without each token": removals(9, 9)},
+        "the contexts": {
+            **both,
+            "the model redrawn": weights,
+            "contexts without each word": 2 * removals(4, 8),  # of two contexts no more at once
+        },
+        "drawing the model anew": {**both, "the model redrawn": weights + 5 * rows},
+        "the heads' habits": {
+            **both,
+            "patterns": kept + (3 + 1) * pattern + 3 * pattern // 4 + 4 * 11 * 8 * blocks * 16,
+        },
+    }
+
+
+def test_as_many_blocks_are_read_at_once_as_half_a_gigabyte_of_patterns_holds() -> None:
+    for shape, blocks in (((2, 2, 16), 8), ((6, 6, 1024), 3), ((12, 12, 1024), 1)):
+        n_layer, n_head, block_size = shape
+        width = 4 * n_head
+        config = GPTConfig(
+            vocab_size=97, block_size=block_size, n_layer=n_layer, n_head=n_head, n_embd=width
+        )
+        assert blocks_at_once(config) == blocks, shape

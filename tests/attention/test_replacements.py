@@ -39,6 +39,12 @@ def test_tokens_are_matched_among_those_of_the_training_text(tokenizer: Reader) 
     assert all(int(matched[token]) != token for token in seen)
 
 
+def test_of_two_tokens_each_stands_in_for_the_other(tokenizer: Reader) -> None:
+    matched = match_tokens(corpus_of(tokenizer, " cat dog dog"), tokenizer)
+    cat, dog = one(tokenizer, " cat"), one(tokenizer, " dog")
+    assert matched[[cat, dog]].tolist() == [dog, cat]
+
+
 def test_an_unseen_token_gets_the_rarest_seen_one_of_its_kind(tokenizer: Reader) -> None:
     text = " cat cat cat dog bird bird , , ;"
     matched = match_tokens(corpus_of(tokenizer, text), tokenizer)

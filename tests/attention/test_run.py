@@ -15,7 +15,7 @@ from looking_glass.attention.measures import measure, measure_cases, of_block
 from looking_glass.attention.params import AttentionParams
 from looking_glass.attention.redrawn import redrawn
 from looking_glass.attention.run import block_agreement, by_prompt, choice_arrays, draw, kept
-from looking_glass.attention.traced import TracedSentence
+from looking_glass.attention.traced import TracedSentence, block_arrays
 from looking_glass.gpt.model import GPT
 from looking_glass.text import sample
 from looking_glass.text.corpus import Corpus, Tokens
@@ -139,6 +139,41 @@ def test_memory_is_asked_for_what_will_be_read(
     lengths = [case.length for case in cases]
     needs = memory.moments(model.config, [traced.case.length], lengths, n_words=4, threads=1)
     assert asked == [needs, {"stage": "choose", "keys": memory.KEYS}]
+
+
+def test_a_long_text_is_read_as_far_as_the_contexts_asked_for_need(
+    model: GPT, tokenizer: Reader, text: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def spy(text: Tokens, most: int) -> sample.Runs:
+        asked.append(most)
+        return sample.sample_runs(text, most)
+
+    monkeypatch.setattr(run, "sample_runs", spy)
+    monkeypatch.setattr(run, "MOST", 100)
+    for n in (2, 6):
+        draw(model, tokenizer, text, params("a", n=n), COMPUTE)
+    assert asked == [100, 5 * 6 * 4], "five tokens for each of four words of six contexts"
+
+
+def test_a_blocks_details_and_patterns_are_named_and_numbered(traced: TracedSentence) -> None:
+    rows = tables.row_table(traced, 1)
+    words = tables.word_table(traced, tables.token_table(traced, 1, {}), {})
+    words["knock_out"] = 1.0
+    trust = pd.DataFrame({"measure": [], "kind": [], "pattern": [], "correlation": []})
+    cases = [traced.case, traced.case, traced.case]
+    explained = {"rows": rows, "words": words}
+    assert run.block_details(2, explained, trust, cases, {"shuffled": 0.5}) == {
+        "block": 2,
+        "context_words": len(traced.case.words),
+        **tables.metrics(rows, words, trust, 3),
+        "pattern_kept": {"shuffled": 0.5},
+    }
+    one, two = block_arrays(traced, 0), run.pattern_arrays([traced, traced], 0)
+    assert list(two) == [f"prompt_{number}.{name}" for number in (1, 2) for name in one]
+    for name, values in one.items():
+        np.testing.assert_array_equal(two[f"prompt_2.{name}"], values)
 
 
 def test_the_tables_of_several_sentences_are_joined_by_their_number() -> None:

@@ -75,8 +75,8 @@ def test_the_numbers_of_a_row_by_hand() -> None:
     assert found["largest_entropy"] == pytest.approx(math.log(3))
     assert found["mean_distance"] == pytest.approx(0.5 * 2 + 0.25)
     assert (found["on_itself"], found["on_previous"], found["on_first"]) == (0.25, 0.25, 0.5)
-    alone = tables.row_numbers(torch.tensor([1.0, 0.0]), 0)
-    assert (alone["on_itself"], alone["on_previous"]) == (1, 0), "nothing stands before the first"
+    alone = tables.row_numbers(torch.tensor([0.75, 0.25]), 0)
+    assert (alone["on_itself"], alone["on_previous"]) == (0.75, 0), "none stands before the first"
 
 
 def test_every_head_and_their_mean_have_both_rows(traced: TracedSentence) -> None:
@@ -87,6 +87,29 @@ def test_every_head_and_their_mean_have_both_rows(traced: TracedSentence) -> Non
     mean = rows.groupby("row", sort=False)["on_first"].agg(list)
     for shares in mean:
         assert shares[0] == pytest.approx((shares[1] + shares[2]) / 2)
+
+
+def test_each_table_has_its_columns(model: GPT, traced: TracedSentence) -> None:
+    tokens = tables.token_table(traced, 0, {})
+    heads = tables.head_table(
+        traced,
+        0,
+        cause_tables.by_head(model, traced.choices, 0),
+        cause_tables.added_by_head(model, traced.choices, 0),
+    )
+    words = tables.word_table(traced, tokens, {})
+    rows = ["predicting_row", "own_row"]
+    told = ["position", "text", "word"]
+    assert list(tokens) == [*told, *rows, "without_first"]
+    assert list(words) == ["word", "text", *rows, "without_first"]
+    assert list(heads) == [*("head", "position", "text"), *rows, "knock_out", "direct"]
+    assert list(tables.block_table(model, traced)) == [
+        *("block", "word", "text", "predicting_row", "knock_out")
+    ]
+    assert list(tables.row_table(traced, 0)) == [
+        *("row", "head", "sum", "entropy", "largest_entropy", "mean_distance"),
+        *("on_itself", "on_previous", "on_first", "attention_sum", "query_rows", "sum_tolerance"),
+    ]
 
 
 def test_the_strip_shows_what_the_arrays_of_all_blocks_do(

@@ -27,6 +27,7 @@ def grown(model: GPT, text: Tensor, *, k: int, restarts: int = 2) -> tuple[list[
         said = generate_greedy(model, vectors[None], max(n, 1))[0]
         assert said[:n].tolist() == text[:n].tolist()
         assert float(gap) > LEAST_GAP
+    assert found.steps >= 0
     return found.lengths.tolist(), found.asked
 
 

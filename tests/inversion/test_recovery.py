@@ -39,6 +39,35 @@ def test_the_tokens_are_read_off_the_states_after_any_block(deep: GPT, n_blocks:
     held(recover(deep, states_of(deep, TOKENS, n_blocks), n_blocks=n_blocks))
 
 
+def test_from_the_right_row_either_guess_puts_its_token_first(deep: GPT) -> None:
+    walk = recovery._Walk(deep, LAYERS, None)
+    for token, state in zip(TOKENS, states_of(deep, TOKENS, LAYERS), strict=True):
+        row = deep.transformer.wte.weight[token]
+        for guess in (recovery._far_by_position, recovery._far_by_slope):
+            assert int(guess(walk, row, state).argmin()) == int(token)
+        walk.stream(row[None], keep=True)
+
+
+def test_by_slope_a_step_along_the_slopes_is_as_far_as_it_is(deep: GPT) -> None:
+    walk = recovery._Walk(deep, LAYERS, None)
+    with torch.no_grad():
+        deep.transformer.wte.weight[:] *= 1e-3  # rows so near to each other that blocks are linear
+        here = deep.transformer.wte.weight.mean(dim=0)
+        reached = walk.seen(deep.transformer.wte.weight)
+    seen = reached[60]
+    expected = (reached - seen).norm(dim=1)
+    torch.testing.assert_close(
+        recovery._far_by_slope(walk, here, seen), expected, rtol=0.05, atol=1e-3
+    )
+
+
+def test_a_stream_is_found_behind_what_is_seen_of_it(deep: GPT) -> None:
+    output, stream = recovery._Output(deep), torch.randn(32)
+    torch.testing.assert_close(
+        output.behind(output.of(stream[None])[0], stream), stream, rtol=1e-3, atol=1e-3
+    )
+
+
 def test_the_states_are_those_of_the_model(deep: GPT) -> None:
     states = states_of(deep, TOKENS, LAYERS)
     last = deep.hidden(deep.embed(TOKENS)[None])[0]

@@ -61,6 +61,8 @@ def test_a_reading_is_summed_up_over_its_restarts() -> None:
     surer, exact = [[-1.0, -1.0], [-3.0, -3.0]], [[0, 1], [1, 1]]
     assert best_restart(verdict(exact, surer)) == 1, "one that says the sentence comes first"
     assert best_restart(verdict([[0, 1], [1, 0]], surer)) == 0
+    at_once = found([[[-4.0, -2.0]]], [[[1, 1]]])
+    assert tables.summary(at_once, verdict([[1, 1]], [[-4.0, -2.0]]))["first_exact_step"] == 0
     never = found([[[-4.0, -2.0]]], [[[0, 1]]])
     told = tables.summary(never, verdict([[0, 1]], [[-4.0, -2.0]]))
     assert told["first_exact_step"] is None

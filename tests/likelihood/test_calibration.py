@@ -18,6 +18,7 @@ def test_bins_by_hand() -> None:
     table = reliability(confidence, correct, 10)
     assert table["tokens"].tolist() == [1, 2, 1]
     assert table["from"].tolist() == [0, 0.1, 0.9]
+    assert table["to"].tolist() == [0.1, 0.2, 1]
     assert table["accuracy"].tolist() == [0, 0.5, 1]
     assert table["confidence"].tolist() == pytest.approx([0.05, 0.17, 1.0])
     expected = (0.05 + 2 * 0.33 + 0) / 4
@@ -44,3 +45,8 @@ def test_chance_makes_an_error_of_a_perfect_model_too() -> None:
     assert most == pytest.approx(0.1, abs=0.011)
     sure = error_by_chance(torch.ones(50), 10, draws=20, generator=generator)
     assert sure == (0.0, 0.0)
+    again = [
+        error_by_chance(confidence, 10, draws=5, generator=torch.Generator().manual_seed(2))
+        for _ in range(2)
+    ]
+    assert again[0] == again[1], "drawn by the generator alone"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from torch import Tensor
 
 from looking_glass.gpt.model import GPT
-from looking_glass.likelihood import run
+from looking_glass.likelihood import run, tables
 from looking_glass.likelihood.run import Likelihoods, sample_and_score
-from looking_glass.likelihood.scores import Total
+from looking_glass.likelihood.scores import Scores, Total, score
 from looking_glass.pipeline.compute import ComputeParams
+from looking_glass.pipeline.errors import InputError
 from looking_glass.text.corpus import Corpus
 from looking_glass.text.reader import Reader
 from tests.helpers.likelihood import params
@@ -107,6 +111,68 @@ def test_all_that_is_told_of_the_sentence_and_the_held_out_text(
     own = look(model, tokenizer, corpus, stride=1).details["calibration"]
     assert own["accuracy"] == pytest.approx(sum(right) / len(right))
     assert own["confidence"] == pytest.approx(sum(surest) / len(surest), rel=1e-4)
+
+
+def test_more_tokens_than_the_vocabulary_has_cannot_be_kept() -> None:
+    run.check_top_k(params(top_k=97), 97)
+    with pytest.raises(InputError, match=r"logprob\.top_k: at most the vocabulary, 97 tokens"):
+        run.check_top_k(params(top_k=98), 97)
+
+
+def test_the_length_of_a_text_is_told_where_a_part_of_it_was_read() -> None:
+    text = np.arange(9, dtype=np.uint16)
+    assert run.part_of((text,), text) == {}
+    assert run.part_of((text[:3], text[5:7]), text) == {"of_tokens": 9}
+
+
+def test_calibration_by_hand() -> None:
+    probabilities = torch.tensor([0.9, 0.8, 0.6, 0.3])
+    window = Scores(
+        log_probs=torch.tensor([-0.1, -2.0, -0.5, -3.0]),
+        ranks=torch.tensor([1, 2, 1, 2]),
+        entropies=torch.ones(4),
+        largest=probabilities.log(),
+        word_starts=torch.zeros(5),
+    )
+    blocks = replace(window, log_probs=window.log_probs - torch.tensor([0.0, 0.5, 0.5, 1.0]))
+    bins, found = run.calibrate(window, blocks, params(bins=2), 2)
+    assert bins["accuracy"].tolist() == [0, pytest.approx(2 / 3)]
+    assert found["tokens"] == 4
+    assert found["accuracy"] == 0.5
+    assert found["confidence"] == pytest.approx(0.65)
+    assert found["nats_per_token"] == pytest.approx(1.4)
+    assert found["window_change"] == pytest.approx(-0.5)
+    assert found["expected_calibration_error"] == pytest.approx((0.3 + 0.3) / 4)
+    again = run.calibrate(window, blocks, params(bins=2), 2)[1]
+    assert again == found, "chance is drawn from the seed"
+    other = run.calibrate(window, blocks, params(bins=2, seed=2), 2)[1]
+    assert other["calibration_error_by_chance"] != found["calibration_error_by_chance"]
+
+
+def test_where_words_begin_is_told_to_all_that_corrects_for_it(
+    model: GPT, tokenizer: Reader, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+    word_table = tables.word_table
+
+    def spy(one: tables.Scored, tokenizer: Reader, *, after_space: bool) -> pd.DataFrame:
+        told.append(after_space)
+        return word_table(one, tokenizer, after_space=after_space)
+
+    monkeypatch.setattr(tables, "word_table", spy)
+    look(model, tokenizer, corpus, prompt="She ran.")
+    look(model, tokenizer, corpus, prompt="\n\n")
+    assert told == [False, True]
+    # A text may end before a word, so its end counts as one that begins.
+    ends: list[float] = []
+
+    def scored(*given: Any, begins_word: Tensor, **named: Any) -> Scores:
+        ends.append(float(begins_word[tokenizer.end_of_text]))
+        return score(*given, begins_word=begins_word, **named)
+
+    monkeypatch.setattr(run, "score", scored)
+    look(model, tokenizer, corpus)
+    assert set(ends) == {1.0}
 
 
 def test_the_product_is_that_of_the_sentence_drawn_on_past_its_end(

@@ -53,7 +53,10 @@ def test_a_continuation_is_the_tokens_of_the_joined_text(
 
 
 def test_a_text_that_changes_the_prompts_own_tokens_is_refused(tokenizer: Reader) -> None:
-    with pytest.raises(InputError, match="must end where a token of the joined text ends"):
+    with pytest.raises(
+        InputError,
+        match=r"^logprob\.prompt: it must end where a token of the joined text ends, 'said",
+    ):
         continuation(tokenizer, "said the cat\n", "\n\nThen")
 
 

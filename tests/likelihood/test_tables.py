@@ -41,6 +41,10 @@ def test_tokens_words_and_totals_add_up(scored: list[tables.Scored], tokenizer: 
     tokens = pd.concat(tables.token_table(one, tokenizer) for one in scored)
     words = pd.concat(tables.word_table(one, tokenizer, after_space=True) for one in scored)
     ranked = tables.sentence_table(scored, words, tokenizer)
+    assert list(tokens) == [
+        *("sentence", "position", "text", "word", "log_prob", "rank", "entropy", "cumulative")
+    ]
+    assert tokens["rank"].tolist() == [int(r) for one in scored for r in one.scores.ranks]
     assert ranked["nats"].is_monotonic_decreasing
     assert ranked["rank"].tolist() == [1, 2, 3, 4]
     assert dict(zip(ranked["sentence"], ranked["text"], strict=True)) == TEXTS
