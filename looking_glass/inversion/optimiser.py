@@ -20,9 +20,7 @@ from looking_glass.pipeline.errors import InputError
 CHECK_EVERY = 20  # steps
 POWER = 6  # of the norm that stands for the worst of several shortfalls
 LEAST_SHORTFALL = 1e-6  # logits: below that a token asks for nothing more
-# Of the steps, after which each restart goes on from the best of its starts; after half of that from
-# the best 4, after a quarter from the best 16, and so on.
-TRIED = 0.4
+TRIED = 0.4  # of the steps, after which each restart goes on from the best of its starts
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,9 @@ def invert(
     token that will not come for many that come more surely; the margin asks of each to come, no
     more, and of the one that is furthest from it first.
 
-    Of `vectors` (B · `starts`, k, C) each `starts` in a row are one restart's, which goes on from
-    fewer and fewer of them, the best, and at last from one; of that one alone is told.
+    Of `vectors` (B · `starts`, k, C) each `starts` in a row are one restart's: after a part of the
+    steps it goes on from the one with the smallest objective, and the others are as if they had
+    never been.
 
     Adam with a rate that falls to zero along a cosine. It goes on past the first exact match. Every
     `CHECK_EVERY` steps, and at the end, the whole vocabulary is computed; in between only its
@@ -103,13 +102,11 @@ def invert(
     checks = [*range(0, params.steps, CHECK_EVERY), params.steps]
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     costs = torch.arange(len(vectors), device=vectors.device)  # of those not tried the first
-    left = starts_left(starts, params.steps)
     for step in range(params.steps):
-        if choose := step in left:
-            kept = _best(costs, starts, left[step])
-            starts, vectors = left[step], _keep(optimizer, vectors, kept)
+        if choose := starts > 1 and step == round(TRIED * params.steps):
+            kept = _best(costs, starts)
+            vectors, drawn = _keep(optimizer, vectors, kept), drawn[kept.cpu()]
             found = [(a[kept.cpu()], b[kept.cpu()], c[kept.cpu()]) for a, b, c in found]
-            drawn = drawn[kept.cpu()]
         hidden = target_hidden(model, vectors, target, parallel=parallel)  # (B, n, C)
         if step == checks[len(found)]:
             _check_finite(hidden, step, parallel=parallel)
@@ -139,23 +136,10 @@ def _costs(shortlist: Shortlist, hidden: Tensor, objective: Objective) -> Tensor
     return shortlist.losses(hidden).mean(dim=1)
 
 
-def starts_left(starts: int, steps: int) -> dict[int, int]:
-    """Return with how many of its `starts` each restart goes on, by the step where that changes.
-
-    Source: Jamieson & Talwalkar 2016, Non-stochastic Best Arm Identification and Hyperparameter
-    Optimization (successive halving).
-    """
-    sizes = [1]
-    while 4 * sizes[-1] < starts:
-        sizes.append(4 * sizes[-1])
-    halvings = reversed(list(enumerate(sizes)))  # the last of two at the same step holds
-    return {round(TRIED * steps / 2**i): n for i, n in halvings if n < starts}
-
-
-def _best(costs: Tensor, starts: int, n: int) -> Tensor:
-    """Return which are the `n` best of every `starts` in a row: (B · starts,) → (B · n,)."""
-    best = costs.view(-1, starts).topk(n, largest=False).indices  # (B, n)
-    return (best + starts * torch.arange(len(best), device=best.device)[:, None]).flatten()
+def _best(costs: Tensor, starts: int) -> Tensor:
+    """Return which is the best of every `starts` in a row: (B · starts,) → (B,)."""
+    best = costs.view(-1, starts).argmin(dim=1)
+    return best + starts * torch.arange(len(best), device=best.device)
 
 
 def _keep(optimizer: torch.optim.Adam, vectors: Tensor, kept: Tensor) -> Tensor:

@@ -75,9 +75,7 @@ class Muon(torch.optim.Optimizer):
         pairs = [(p, group) for group in self.param_groups for p in group["params"]]
         wanted = []
         for p, group in pairs:
-            if p not in self.state:
-                self.state[p]["momentum"] = torch.zeros_like(p)
-            mean = self.state[p]["momentum"]
+            mean = self.state[p].setdefault("momentum", torch.zeros_like(p))
             mean.lerp_(p.grad, 1 - group["momentum"])
             wanted.append(p.grad.lerp(mean, group["momentum"]))
         for (p, group), G, P in zip(pairs, wanted, polar_factors(wanted), strict=True):

@@ -55,7 +55,6 @@ def moments(
     # Those of one block side by side, each as often as half of the sets read them.
     joined = FLOAT * sets * T * config.n_embd
     scores = 4 * FLOAT * sets * config.n_head * word * T
-    points = STEPS + 1  # of the line that gradients are taken along, and its end
     walks = 8 * N * math.comb(n_words, n_words // 2) * (n_words // 2)
     return {
         "all sets of words": values
@@ -68,7 +67,7 @@ def moments(
         | {
             "the model redrawn": weight_bytes(config),
             "gradients": at_once
-            * (following_bytes(config, points * T) + 3 * FLOAT * points * config.vocab_size),
+            * (following_bytes(config, (STEPS + 1) * T) + 3 * FLOAT * STEPS * config.vocab_size),
         },
         "the walks": values | {"the model redrawn": weight_bytes(config), "walks": 4 * walks},
     }

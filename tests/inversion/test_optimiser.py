@@ -12,9 +12,8 @@ from transformers import GPT2LMHeadModel
 
 from looking_glass.gpt.checkpoint import save_checkpoint, weights_sha256
 from looking_glass.gpt.model import GPT
-from looking_glass.inversion import optimiser
 from looking_glass.inversion.judging import judge
-from looking_glass.inversion.optimiser import initial_vectors, invert, starts_left
+from looking_glass.inversion.optimiser import initial_vectors, invert
 from looking_glass.inversion.params import ReadingParams
 from looking_glass.inversion.readings import target_logits
 from looking_glass.pipeline.artifacts import read_tensors, write_tensors
@@ -164,27 +163,6 @@ def test_each_restart_goes_on_from_the_best_of_its_starts() -> None:
     assert found.vectors.shape == (2, 2, model.config.n_embd)
     torch.testing.assert_close(found.vectors, alone.vectors[best], atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(found.losses, alone.losses[:, best], atol=1e-4, rtol=1e-4)
-
-
-def test_starts_are_given_up_the_worst_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert starts_left(1, 1000) == {}
-    assert starts_left(4, 1000) == {400: 1}
-    assert list(starts_left(24, 1000).items()) == [(100, 16), (200, 4), (400, 1)]
-    assert starts_left(24, 3) == {0: 16, 1: 1}, "the last of two at the same step"
-    monkeypatch.setattr(optimiser, "CHECK_EVERY", 1)  # so that every step's losses are kept
-    model, target = make_model(), torch.tensor([5, 9, 40])
-    generator = torch.Generator().manual_seed(4)
-    drawn = initial_vectors(model, 12, 2, noise=1.0, generator=generator)
-    params = ReadingParams(restarts=2, steps=50, learning_rate=0.1)
-    losses = invert(model, target, drawn, params, parallel=False).losses  # (51, 12)
-    # After 10 steps 4 of 6 go on, after 20 the best of these, by the objective of the last step.
-    given_up = losses[9].view(2, 6).topk(2).indices
-    best = losses[19].view(2, 6).scatter(1, given_up, torch.inf).argmin(dim=1)
-    assert (best != losses[19].view(2, 6).argmin(dim=1)).any(), "one that was given up caught up"
-    found = invert(model, target, drawn, params, parallel=False, starts=6)
-    assert torch.equal(found.drawn, drawn[best + torch.tensor([0, 6])])
-    kept = losses[:, best + torch.tensor([0, 6])]
-    torch.testing.assert_close(found.losses, kept, atol=1e-4, rtol=1e-4)
 
 
 def test_of_few_steps_each_restart_keeps_its_first_start() -> None:

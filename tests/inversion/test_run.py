@@ -8,6 +8,10 @@ import pytest
 import torch
 
 from looking_glass.gpt.model import GPT
+from looking_glass.inversion import memory, robustness, run
+from looking_glass.inversion.ceiling import ceilings
+from looking_glass.inversion.inverted import Inverted
+from looking_glass.inversion.judging import Verdict
 from looking_glass.inversion.params import InvertParams
 from looking_glass.inversion.readings import PARALLEL, Reading
 from looking_glass.inversion.run import optimise, optimise_all, targets_of
@@ -83,3 +87,45 @@ def test_a_prefix_has_the_objective_that_is_asked_for(model: GPT) -> None:
             vectors[objective, reading] = found.vectors
     assert torch.equal(vectors["margin", PARALLEL], vectors["cross_entropy", PARALLEL])
     assert not torch.equal(vectors["margin", Reading(3)], vectors["cross_entropy", Reading(3)])
+
+
+def test_memory_is_asked_for_with_the_keys_that_set_it(
+    model: GPT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(run, "require", lambda needs, *rest, **named: asked.extend((needs, named)))
+    optimise_all(model, WANTED, params(), ALONE)
+    needs = memory.moments(model.config, WANTED, params(), 1)
+    assert asked == [needs, {"stage": "invert", "keys": memory.KEYS}]
+
+
+def test_of_the_exact_restarts_the_most_probable_one_is_disturbed(
+    model: GPT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_probs = torch.tensor([[-3.0, -3.0], [-1.0, -2.0], [-0.5, -0.5]])
+    verdict = Verdict(
+        said=torch.zeros(3, 2, dtype=torch.long),
+        correct=torch.tensor([[True, True], [True, True], [False, True]]),
+        log_probs=log_probs,
+        ranks=torch.ones(3, 2),
+        gaps=log_probs,
+    )
+    sentence = Inverted(
+        name="sentence",
+        text="",
+        tokens=[5, 9],
+        ceilings=ceilings(model, torch.tensor([5, 9])),
+        found={},
+        verdicts={PARALLEL: verdict},
+    )
+    saved = torch.randn(3, 2, model.config.n_embd)
+    given: list[torch.Tensor] = []
+
+    def radius(model: GPT, vectors: torch.Tensor, *rest: object, **named: object) -> float:
+        given.append(vectors)
+        return 0.5
+
+    monkeypatch.setattr(robustness, "noise_radius", radius)
+    found = run.robustness_of(model, sentence, PARALLEL, saved, params())
+    assert torch.equal(given[0], saved[1]), "the third is more probable, and not exact"
+    assert found["noise_radius"] == 0.5
