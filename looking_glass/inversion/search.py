@@ -19,7 +19,7 @@ from looking_glass.gpt.model import GPT
 from looking_glass.inversion.params import SearchParams
 from looking_glass.inversion.readings import target_logits
 
-BEST = 128  # exchanges that a position is offered, as its gradient ranks them
+BEST = 32  # exchanges that a position is offered, as its gradient ranks them
 
 
 @dataclass(frozen=True, kw_only=True)
