@@ -166,6 +166,19 @@ def grown(
     return row
 
 
+def written_by(theirs: Any, vectors: Tensor, n: int) -> Tensor:
+    """Return what a GPT-2 of Hugging Face's writes after vectors, greedily: (B, k, C) → (B, n)."""
+    said: Tensor = theirs.generate(
+        inputs_embeds=vectors,
+        attention_mask=torch.ones(vectors.shape[:2], dtype=torch.long),
+        max_new_tokens=n,
+        min_new_tokens=n,
+        do_sample=False,
+        pad_token_id=theirs.config.eos_token_id,
+    )
+    return said
+
+
 def check(directory: Path) -> None:
     """Say of how many texts Hugging Face's GPT-2 writes every token, greedily, from the vectors."""
     from transformers import GPT2LMHeadModel
@@ -176,14 +189,7 @@ def check(directory: Path) -> None:
     for path in files:
         kept = read_tensors(path)
         vectors, tokens = torch.from_numpy(kept["vectors"]), torch.from_numpy(kept["tokens"])
-        said = theirs.generate(
-            inputs_embeds=vectors,
-            attention_mask=torch.ones(vectors.shape[:2], dtype=torch.long),
-            max_new_tokens=len(tokens),
-            min_new_tokens=len(tokens),
-            do_sample=False,
-            pad_token_id=theirs.config.eos_token_id,
-        )[0]
+        said = written_by(theirs, vectors, len(tokens))[0]
         mine = generate_greedy(ours, vectors, len(tokens))[0]
         exact += int(torch.equal(said, tokens))
         if not torch.equal(said, tokens) or not torch.equal(mine, tokens):

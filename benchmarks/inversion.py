@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from benchmarks.capacity import written_by
 from looking_glass.gpt.checkpoint import load_checkpoint, save_checkpoint
 from looking_glass.gpt.config import ModelParams
 from looking_glass.gpt.loss import mean_loss
@@ -195,14 +196,7 @@ def check(directory: Path) -> None:
     for path in sorted((KEPT / directory.name).glob("*.safetensors")):
         kept = read_tensors(path)
         vectors, tokens = torch.from_numpy(kept["vectors"]), torch.from_numpy(kept["tokens"])
-        said = theirs.generate(
-            inputs_embeds=vectors,
-            attention_mask=torch.ones(vectors.shape[:2], dtype=torch.long),
-            max_new_tokens=len(tokens),
-            min_new_tokens=len(tokens),
-            do_sample=False,
-            pad_token_id=theirs.config.eos_token_id,
-        )
+        said = written_by(theirs, vectors, len(tokens))
         exact = int((said == tokens).all(dim=1).sum())
         print(f"{directory.name}, {path.stem} vectors: written in {exact} of {len(said)}")
 

@@ -60,7 +60,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "attention__context_words": 12,
     },
 }
-# Fewer than by default: more of them take more time, and no more memory.
+# Fewer than by default: more of them take more time, and next to no more memory.
 FEWER = {
     "train__steps": 2,
     "train__evaluate_every": 1,

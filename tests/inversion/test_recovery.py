@@ -56,8 +56,9 @@ def test_by_slope_a_step_along_the_slopes_is_as_far_as_it_is(deep: GPT) -> None:
         reached = walk.seen(deep.transformer.wte.weight)
     seen = reached[60]
     expected = (reached - seen).norm(dim=1)
+    assert expected.median() > 1e-3, "far above what is allowed for"
     torch.testing.assert_close(
-        recovery._far_by_slope(walk, here, seen), expected, rtol=0.05, atol=1e-3
+        recovery._far_by_slope(walk, here, seen), expected, rtol=0.05, atol=1e-4
     )
 
 
