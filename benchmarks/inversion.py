@@ -3,7 +3,8 @@
     python -m benchmarks.inversion --by-heart 1200 data/by_heart    train a model by heart first
     python -m benchmarks.inversion --frontier data/model data/by_heart
     python -m benchmarks.inversion --choices data/model
-    python -m benchmarks.inversion --fewest data/model data/by_heart --vectors 1 2 3 --starts 8
+    python -m benchmarks.inversion --fewest data/model data/by_heart --vectors 1 2 3
+    python -m benchmarks.inversion --fewest data/by_heart_1200 --vectors 1 --starts 24 --finalists 4
     python -m benchmarks.inversion --check data/model data/by_heart     by Hugging Face's GPT-2
 
 The sentence, the controls, the readings and their steps are those of params.yaml. The frontier and
@@ -14,6 +15,7 @@ the shape of params.yaml, but no dropout, no discount, no decay and weights as t
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ from looking_glass.inversion.ceiling import ceilings
 from looking_glass.inversion.judging import judge
 from looking_glass.inversion.neighbours import usual_row_cosine
 from looking_glass.inversion.optimiser import Inversion, initial_vectors, invert
-from looking_glass.inversion.params import InvertParams, ReadingParams
+from looking_glass.inversion.params import InvertParams, PrefixParams, ReadingParams
 from looking_glass.inversion.readings import PARALLEL, Reading, readings_of
 from looking_glass.inversion.run import assess, optimise, settings_of, targets_of
 from looking_glass.inversion.tables import frontier_table, target_table
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument("--check", nargs="+", type=Path, default=[], metavar="DIR")
     parser.add_argument("--vectors", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--starts", type=int, default=1, help="of each restart, of --fewest")
+    parser.add_argument("--finalists", type=int, default=1, help="of these, kept to the end")
     parser.add_argument("--rate", type=float, help="another than that of params.yaml, of --fewest")
     parser.add_argument("--objective", choices=["margin", "cross_entropy"], default="margin")
     arguments = parser.parse_args()
@@ -83,7 +86,8 @@ def main() -> None:
             "learning_rate": arguments.rate,
         }
         changes = {name: value for name, value in chosen.items() if value is not None}
-        rows = [fewest(directory, arguments.vectors, changes) for directory in arguments.fewest]
+        settings = arguments.vectors, changes, arguments.finalists
+        rows = [fewest(directory, *settings) for directory in arguments.fewest]
         remember(pd.concat(rows, ignore_index=True), HERE / "inversion_fewest.csv")
     for directory in arguments.check:
         check(directory)
@@ -151,41 +155,81 @@ def frontier(directory: Path, steps: int | None = None) -> tuple[pd.DataFrame, p
     return table, tokens_table
 
 
-def fewest(directory: Path, lengths: Sequence[int], changes: Mapping[str, Any]) -> pd.DataFrame:
+def fewest(
+    directory: Path, lengths: Sequence[int], changes: Mapping[str, Any], finalists: int
+) -> pd.DataFrame:
     """Return a row per number of vectors: how far restarts write the sentence by themselves.
 
-    `changes` are those to section `invert.prefix`.
+    `changes` are those to section `invert.prefix`. The starts of a restart are in as many groups as
+    it has `finalists`: the best of each group goes on, and the one whose tokens lead by most at the
+    end is the restart's.
     """
     params, compute = load_section(InvertParams, "invert"), load_section(ComputeParams, "compute")
     model, target = load_checkpoint(directory), Tokenizer(*TABLES).encode(params.sentence)
     prefix = params.prefix.model_copy(update=dict(changes))
-    params = params.model_copy(update={"prefix": prefix})
+    if prefix.starts % finalists:
+        sys.exit(f"--finalists: a divisor of --starts {prefix.starts} is required, got {finalists}")
+    text, restarts = torch.tensor(target), prefix.restarts
 
-    def row(k: int) -> dict[str, object]:
-        found = optimise(model, target, Reading(k), params)
-        verdict = judge(model, torch.tensor(target), found.vectors, parallel=False)
-        written = verdict.correct.cumprod(dim=1).sum(dim=1)
-        told = {
-            "model": directory.name,
-            "objective": prefix.objective,
-            "vectors": k,
-            "steps": prefix.steps,
-            "learning_rate": prefix.learning_rate,
-            "starts": prefix.starts,
-            "exact": int((written == len(target)).sum()),
-            "restarts": len(written),
-            "written": " ".join(map(str, written.tolist())),
-            "largest_least_gap": float(verdict.gaps.amin(dim=1).max()),
-            "lowest_loss": float(-verdict.log_probs.mean(dim=1).max()),
-        }
-        kept = KEPT / directory.name
-        kept.mkdir(parents=True, exist_ok=True)
-        saved = {"vectors": found.vectors.numpy(), "tokens": np.array(target)}
-        write_tensors(kept / f"{k}.safetensors", saved)
-        print(told, flush=True)
-        return told
+    def learned(drawn: Tensor) -> Tensor:
+        found = invert(
+            model,
+            text,
+            drawn,
+            prefix,
+            parallel=False,
+            objective=prefix.objective,
+            starts=prefix.starts // finalists,
+        )
+        return found.vectors
 
-    return pd.DataFrame(side_by_side(row, lengths, compute))
+    rows = []
+    for k in lengths:
+        generator = torch.Generator().manual_seed(params.seed + k)
+        drawn = initial_vectors(
+            model, restarts * prefix.starts, k, noise=params.init_noise, generator=generator
+        )
+        # Some restarts a thread: none knows of the others.
+        parts = drawn.view(restarts, prefix.starts, *drawn.shape[1:]).chunk(compute.threads)
+        learnt = side_by_side(learned, [part.flatten(0, 1) for part in parts], compute)
+        vectors = torch.cat(learnt)
+        leads = judge(model, text, vectors, parallel=False).gaps.amin(dim=1)
+        best = leads.view(restarts, finalists).argmax(dim=1) + finalists * torch.arange(restarts)
+        rows.append(_fewest_row(directory.name, model, target, vectors[best], prefix, finalists))
+    return pd.DataFrame(rows)
+
+
+def _fewest_row(
+    name: str,
+    model: GPT,
+    target: list[int],
+    vectors: Tensor,
+    prefix: PrefixParams,
+    finalists: int,
+) -> dict[str, object]:
+    """Judge one number of vectors (B, k, C), print how it went, and keep them for `check`."""
+    verdict = judge(model, torch.tensor(target), vectors, parallel=False)
+    written = verdict.correct.cumprod(dim=1).sum(dim=1)
+    told = {
+        "model": name,
+        "objective": prefix.objective,
+        "vectors": vectors.shape[1],
+        "steps": prefix.steps,
+        "learning_rate": prefix.learning_rate,
+        "starts": prefix.starts,
+        "finalists": finalists,
+        "exact": int((written == len(target)).sum()),
+        "restarts": len(written),
+        "written": " ".join(map(str, written.tolist())),
+        "largest_least_gap": float(verdict.gaps.amin(dim=1).max()),
+        "lowest_loss": float(-verdict.log_probs.mean(dim=1).max()),
+    }
+    kept = KEPT / name
+    kept.mkdir(parents=True, exist_ok=True)
+    saved = {"vectors": vectors.numpy(), "tokens": np.array(target)}
+    write_tensors(kept / f"{vectors.shape[1]}.safetensors", saved)
+    print(told, flush=True)
+    return told
 
 
 def check(directory: Path) -> None:
@@ -205,7 +249,7 @@ def remember(rows: pd.DataFrame, path: Path) -> None:
     """Add rows to a table in place of those of the same settings."""
     if path.exists():
         rows = pd.concat([read_csv(path), rows], ignore_index=True)
-    same = ["model", "objective", "vectors", "steps", "learning_rate", "starts"]
+    same = ["model", "objective", "vectors", "steps", "learning_rate", "starts", "finalists"]
     write_csv(path, rows.drop_duplicates(same, keep="last").sort_values(same))
 
 

@@ -29,6 +29,7 @@ import psutil
 import torch
 
 from benchmarks.scale import make_project
+from looking_glass.inversion import aiming
 from looking_glass.pipeline import memory
 from looking_glass.pipeline.artifacts import write_csv
 from looking_glass.pipeline.errors import InputError, run_stage
@@ -64,10 +65,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
 FEWER = {
     "train__steps": 2,
     "train__evaluate_every": 1,
-    "invert__parallel__steps": 40,
-    "invert__prefix__steps": 40,
+    "invert__parallel__steps": 4,
+    "invert__prefix__steps": 4,
+    "invert__search__steps": 2,
     "attention__contexts": 24,
 }
+AIMING_STEPS = (
+    2  # likewise; in the large size a step takes seconds, and up to 300 are taken a state
+)
 NEEDED = ("download", "encode", "train", "choose")  # by those after them
 STAGES = ("train", "invert", "choose", "yardstick")
 
@@ -138,6 +143,7 @@ def run_and_tell(name: str, *arguments: str) -> None:
             for moment, parts in moments.items():
                 print(moment, {n: round(b / 1e6) for n, b in parts.items()}, file=sys.stderr)
 
+    aiming.STEPS = AIMING_STEPS
     stage = importlib.import_module(f"stages.{name}")
     for module in list(sys.modules.values()):
         if module is not memory and getattr(module, "require", None) is memory.require:

@@ -4,6 +4,7 @@
     python -m benchmarks.same_bytes --python PATH            and another Python, of its own venv
     python -m benchmarks.same_bytes --only cores locale      some of them
     python -m benchmarks.same_bytes --only none --emulate EPYC-Milan Haswell    other processors
+    python -m benchmarks.same_bytes --only none --emulate    a hash to compare elsewhere
 
 Each surrounding gets a clone of the project without its outputs or cache, and runs `dvc repro`
 there. What is compared are the hashes of all outputs and metrics in dvc.lock. An emulated processor
@@ -71,7 +72,7 @@ def main() -> None:
     """Print a line for each surrounding; exit with 1 if any changed a byte."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--python", nargs="*", default=[], help="of a venv with the requirements")
-    parser.add_argument("--emulate", nargs="*", default=[], help="processors that QEMU knows")
+    parser.add_argument("--emulate", nargs="*", help="processors that QEMU knows; or none")
     parser.add_argument("--only", nargs="*", default=[], help="words of the surroundings' names")
     arguments = parser.parse_args()
     chosen = {
@@ -86,7 +87,7 @@ def main() -> None:
         base = at / "base"
         build(base, TABLES)
         edit(base, compute__threads=2)
-        failed = compare_emulated(base, arguments.emulate) if arguments.emulate else False
+        failed = arguments.emulate is not None and compare_emulated(base, arguments.emulate)
         expected = run(base, Surrounding(), at / "first") if chosen else {}
         for title, surrounding in chosen.items():
             started = time.monotonic()
@@ -104,6 +105,7 @@ def compare_emulated(base: Path, processors: list[str]) -> bool:
     few = {"steps": 3, "warmup_steps": 0, "evaluate_every": 3, "batch_size": 2}
     edit(base, compute__portable=True, **{f"train__{name}": value for name, value in few.items()})
     expected = trained(base, [])
+    print(f"weights trained here: sha256 {expected}", flush=True)
     failed = False
     for name in processors:
         found = trained(base, ["qemu-x86_64", "-cpu", name])
