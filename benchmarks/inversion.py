@@ -1,22 +1,25 @@
 """Where inversion begins to work, and what its special choices change.
 
     python -m benchmarks.inversion --by-heart 1200 data/by_heart    train a model by heart first
+    python -m benchmarks.inversion --by-heart 600 data/by_heart_decay --embedding-decay 6
     python -m benchmarks.inversion --frontier data/model data/by_heart
     python -m benchmarks.inversion --choices data/model
     python -m benchmarks.inversion --fewest data/model data/by_heart --vectors 1 2 3
-    python -m benchmarks.inversion --fewest data/by_heart_1200 --vectors 1 --starts 24 --finalists 4
+    python -m benchmarks.inversion --fewest data/by_heart_decay --vectors 1 --starts 8
     python -m benchmarks.inversion --check data/model data/by_heart     by Hugging Face's GPT-2
+    python -m benchmarks.inversion --reach data/model     of a prefix, through attention alone
 
 The sentence, the controls, the readings and their steps are those of params.yaml. The frontier and
 the choices go to benchmarks/*.csv; the model learned by heart goes to the directory named. It has
-the shape of params.yaml, but no dropout, no discount, no decay and weights as they are at the end.
+the shape of params.yaml, but no dropout, no discount, no decay unless asked for; the last weights.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,21 +59,26 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--by-heart", nargs=2, metavar=("STEPS", "DIR"))
+    parser.add_argument("--embedding-decay", type=float, default=0.0, help="of --by-heart")
+    parser.add_argument("--seed", type=int, help="of --by-heart: another than train.seed")
     parser.add_argument("--frontier", nargs="+", type=Path, default=[], metavar="DIR")
     parser.add_argument("--prefix-steps", type=int, help="other than those of params.yaml")
     parser.add_argument("--choices", type=Path, metavar="DIR")
     parser.add_argument("--fewest", nargs="+", type=Path, default=[], metavar="DIR")
     parser.add_argument("--check", nargs="+", type=Path, default=[], metavar="DIR")
+    parser.add_argument("--reach", nargs="+", type=Path, default=[], metavar="DIR")
     parser.add_argument("--vectors", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6])
+    parser.add_argument("--sentence", help="another, of --fewest: then it is printed alone")
     parser.add_argument("--starts", type=int, default=1, help="of each restart, of --fewest")
-    parser.add_argument("--finalists", type=int, default=1, help="of these, kept to the end")
     parser.add_argument("--rate", type=float, help="another than that of params.yaml, of --fewest")
     parser.add_argument("--objective", choices=["margin", "cross_entropy"], default="margin")
     arguments = parser.parse_args()
 
     prepare(load_section(ComputeParams, "compute"))
     if arguments.by_heart:
-        learn_by_heart(int(arguments.by_heart[0]), Path(arguments.by_heart[1]))
+        steps, name = arguments.by_heart
+        decay, seed = arguments.embedding_decay, arguments.seed
+        learn_by_heart(int(steps), Path(name), decay=decay, seed=seed)
     if arguments.frontier:
         found = [frontier(directory, arguments.prefix_steps) for directory in arguments.frontier]
         steps = f"_{arguments.prefix_steps}" if arguments.prefix_steps else ""
@@ -86,25 +94,32 @@ def main() -> None:
             "learning_rate": arguments.rate,
         }
         changes = {name: value for name, value in chosen.items() if value is not None}
-        settings = arguments.vectors, changes, arguments.finalists
+        settings = arguments.vectors, changes, arguments.sentence
         rows = [fewest(directory, *settings) for directory in arguments.fewest]
-        remember(pd.concat(rows, ignore_index=True), HERE / "inversion_fewest.csv")
+        if arguments.sentence is None:
+            remember(pd.concat(rows, ignore_index=True), HERE / "inversion_fewest.csv")
     for directory in arguments.check:
         check(directory)
+    for directory in arguments.reach:
+        reach(directory)
 
 
-def learn_by_heart(steps: int, directory: Path) -> None:
-    """Train until the book is known by heart, and save the model as a checkpoint."""
+def learn_by_heart(steps: int, directory: Path, *, decay: float, seed: int | None) -> None:
+    """Train until the book is known by heart, and save the model as a checkpoint.
+
+    `decay` is that of the token embeddings; without a `seed` it is that of params.yaml.
+    """
     corpus, shape = read_corpus(Path("data/tokens")), load_section(ModelParams, "model")
     params = load_section(TrainParams, "train").model_copy(
         update={
             "steps": steps,
             "weight_decay": 0.0,
-            "embedding_decay": 0.0,
+            "embedding_decay": decay,
             "discount": 0.0,
             "noise": 0.0,
             "keep": "last",
             "evaluate_every": min(steps, 100),
+            **({} if seed is None else {"seed": seed}),
         }
     )
     shape = shape.model_copy(update={"dropout": 0.0, "embedding_dropout": 0.0})
@@ -156,80 +171,65 @@ def frontier(directory: Path, steps: int | None = None) -> tuple[pd.DataFrame, p
 
 
 def fewest(
-    directory: Path, lengths: Sequence[int], changes: Mapping[str, Any], finalists: int
+    directory: Path, lengths: Sequence[int], changes: Mapping[str, Any], sentence: str | None
 ) -> pd.DataFrame:
     """Return a row per number of vectors: how far restarts write the sentence by themselves.
 
-    `changes` are those to section `invert.prefix`. The starts of a restart are in as many groups as
-    it has `finalists`: the best of each group goes on, and the one whose tokens lead by most at the
-    end is the restart's.
+    `changes` are those to section `invert.prefix`. Vectors of the sentence of params.yaml are kept
+    for `check`, those of another `sentence` are not.
     """
     params, compute = load_section(InvertParams, "invert"), load_section(ComputeParams, "compute")
-    model, target = load_checkpoint(directory), Tokenizer(*TABLES).encode(params.sentence)
+    model = load_checkpoint(directory)
+    target = torch.tensor(Tokenizer(*TABLES).encode(sentence or params.sentence))
     prefix = params.prefix.model_copy(update=dict(changes))
-    if prefix.starts % finalists:
-        sys.exit(f"--finalists: a divisor of --starts {prefix.starts} is required, got {finalists}")
-    text, restarts = torch.tensor(target), prefix.restarts
-
-    def learned(drawn: Tensor) -> Tensor:
-        found = invert(
-            model,
-            text,
-            drawn,
-            prefix,
-            parallel=False,
-            objective=prefix.objective,
-            starts=prefix.starts // finalists,
-        )
-        return found.vectors
-
+    learn = partial(
+        invert,
+        model,
+        target,
+        params=prefix,
+        parallel=False,
+        objective=prefix.objective,
+        starts=prefix.starts,
+    )
     rows = []
     for k in lengths:
         generator = torch.Generator().manual_seed(params.seed + k)
         drawn = initial_vectors(
-            model, restarts * prefix.starts, k, noise=params.init_noise, generator=generator
+            model, prefix.restarts * prefix.starts, k, noise=params.init_noise, generator=generator
         )
         # Some restarts a thread: none knows of the others.
-        parts = drawn.view(restarts, prefix.starts, *drawn.shape[1:]).chunk(compute.threads)
-        learnt = side_by_side(learned, [part.flatten(0, 1) for part in parts], compute)
-        vectors = torch.cat(learnt)
-        leads = judge(model, text, vectors, parallel=False).gaps.amin(dim=1)
-        best = leads.view(restarts, finalists).argmax(dim=1) + finalists * torch.arange(restarts)
-        rows.append(_fewest_row(directory.name, model, target, vectors[best], prefix, finalists))
+        parts = drawn.view(prefix.restarts, prefix.starts, *drawn.shape[1:]).chunk(compute.threads)
+        found = side_by_side(learn, [part.flatten(0, 1) for part in parts], compute)
+        vectors = torch.cat([one.vectors for one in found])
+        rows.append(_fewest_row(directory.name, model, target, vectors, prefix))
+        print(rows[-1], flush=True)
+        if sentence is None:
+            kept = KEPT / directory.name
+            kept.mkdir(parents=True, exist_ok=True)
+            saved = {"vectors": vectors.numpy(), "tokens": target.numpy()}
+            write_tensors(kept / f"{k}.safetensors", saved)
     return pd.DataFrame(rows)
 
 
 def _fewest_row(
-    name: str,
-    model: GPT,
-    target: list[int],
-    vectors: Tensor,
-    prefix: PrefixParams,
-    finalists: int,
+    name: str, model: GPT, target: Tensor, vectors: Tensor, prefix: PrefixParams
 ) -> dict[str, object]:
-    """Judge one number of vectors (B, k, C), print how it went, and keep them for `check`."""
-    verdict = judge(model, torch.tensor(target), vectors, parallel=False)
+    """Return how the vectors (B, k, C), one of each restart, did."""
+    verdict = judge(model, target, vectors, parallel=False)
     written = verdict.correct.cumprod(dim=1).sum(dim=1)
-    told = {
+    return {
         "model": name,
         "objective": prefix.objective,
         "vectors": vectors.shape[1],
         "steps": prefix.steps,
         "learning_rate": prefix.learning_rate,
         "starts": prefix.starts,
-        "finalists": finalists,
         "exact": int((written == len(target)).sum()),
         "restarts": len(written),
         "written": " ".join(map(str, written.tolist())),
         "largest_least_gap": float(verdict.gaps.amin(dim=1).max()),
         "lowest_loss": float(-verdict.log_probs.mean(dim=1).max()),
     }
-    kept = KEPT / name
-    kept.mkdir(parents=True, exist_ok=True)
-    saved = {"vectors": vectors.numpy(), "tokens": np.array(target)}
-    write_tensors(kept / f"{vectors.shape[1]}.safetensors", saved)
-    print(told, flush=True)
-    return told
 
 
 def check(directory: Path) -> None:
@@ -245,11 +245,35 @@ def check(directory: Path) -> None:
         print(f"{directory.name}, {path.stem} vectors: written in {exact} of {len(said)}")
 
 
+@torch.no_grad()
+def reach(directory: Path) -> None:
+    """Print how far each block's attention to a prefix can move the stream, and how long that is.
+
+    What a head adds is a mean of values, each W (γ ⊙ z + β) of some ‖z‖ < √C with mean zero, sent
+    through its part of the output projection. So two prefixes differ by less than 2 √C ‖O W diag(γ)
+    P‖ in it, P taking the mean away; the sum over heads bounds the block's.
+    """
+    model = load_checkpoint(directory).double()
+    text = Tokenizer(*TABLES).encode(load_section(InvertParams, "invert").sentence)
+    C, hs = model.config.n_embd, model.config.n_embd // model.config.n_head
+    centre = torch.eye(C, dtype=torch.double) - 1 / C
+    stream = model.residual_input(model.embed(torch.tensor([text])), start=1)
+    for index, block in enumerate(model.transformer.blocks, start=1):
+        values = block.attn.c_attn.weight[2 * C :] * block.ln_1.weight @ centre  # (C, C)
+        heads = zip(
+            torch.split(block.attn.c_proj.weight, hs, dim=1), torch.split(values, hs), strict=True
+        )
+        radius = math.sqrt(C) * sum(float(torch.linalg.matrix_norm(o @ w, 2)) for o, w in heads)
+        length = float(stream.norm(dim=-1).mean())
+        print(f"{directory.name}, block {index}: reach {radius:.1f}, stream {length:.1f} long")
+        stream = block(stream)
+
+
 def remember(rows: pd.DataFrame, path: Path) -> None:
     """Add rows to a table in place of those of the same settings."""
     if path.exists():
         rows = pd.concat([read_csv(path), rows], ignore_index=True)
-    same = ["model", "objective", "vectors", "steps", "learning_rate", "starts", "finalists"]
+    same = ["model", "objective", "vectors", "steps", "learning_rate", "starts"]
     write_csv(path, rows.drop_duplicates(same, keep="last").sort_values(same))
 
 
