@@ -70,9 +70,7 @@ FEWER = {
     "invert__search__steps": 2,
     "attention__contexts": 24,
 }
-AIMING_STEPS = (
-    2  # likewise; in the large size a step takes seconds, and up to 300 are taken a state
-)
+AIMING_STEPS = 2  # likewise: of up to 300 a state
 NEEDED = ("download", "encode", "train", "choose")  # by those after them
 STAGES = ("train", "invert", "choose", "yardstick")
 

@@ -72,7 +72,7 @@ def main() -> None:
     """Print a line for each surrounding; exit with 1 if any changed a byte."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--python", nargs="*", default=[], help="of a venv with the requirements")
-    parser.add_argument("--emulate", nargs="*", help="processors that QEMU knows; or none")
+    parser.add_argument("--emulate", nargs="*", help="processors that QEMU knows, or none")
     parser.add_argument("--only", nargs="*", default=[], help="words of the surroundings' names")
     arguments = parser.parse_args()
     chosen = {

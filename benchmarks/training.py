@@ -191,7 +191,7 @@ class Bench:
         """
         names = ["ours, sampled", "ours, full"]
         if importlib.util.find_spec("transformers") is None:
-            print("Hugging Face: transformers is not installed (make test does), so not measured")
+            print("Hugging Face: no package transformers can be imported, so it is not measured")
         else:
             names.append("Hugging Face")
         names += ["minGPT"] if self.mingpt is not None else []
