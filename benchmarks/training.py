@@ -177,10 +177,8 @@ class Bench:
             step = self.huggingface()
             return self.config.vocab_size, lambda: timed(step, steps)
         run = self.ours(name.removeprefix("ours, "))
-        others = self.params.sampled_tokens
-        if run.params.softmax == "full":
-            others = len(run.learner.vocabulary.unseen_forms)
-        return len(run.learner.vocabulary.seen) + others, lambda: timed(run.step, steps)
+        rows = len(run._outputs(run.batches.draw()[1]).weights)  # of a batch like any other
+        return rows, lambda: timed(run.step, steps)
 
     def speed(self, rounds: int, steps: int) -> None:
         """Print medians of each contender's tokens/s over rounds in alternation, and of its shares.

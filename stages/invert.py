@@ -53,7 +53,7 @@ def main() -> None:
     text = read_corpus(TOKENS).train
     tables = run.all_tables(model, tokenizer, sentences, text, params, compute)
     ceiling = run.ceiling_of(model, sentences[0])
-    reached = run.reached_by(model, sentences[0], saved["sentence"], params)
+    reached = run.reached_by(model, sentences[0], saved["sentence"], params, compute)
     tables |= {"ceiling": pd.DataFrame([ceiling]), "readings": reading_table(reached)}
     with whole_directory(TABLES) as directory:
         for name, table in tables.items():

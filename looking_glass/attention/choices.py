@@ -24,6 +24,20 @@ class Choices:
     margins: Tensor  # (N,): chosen logit minus second
     patterns: list[Tensor]  # a block each: the last row, (N, nh, T)
 
+    def each(self) -> list[Choices]:
+        """Return the N of them, each by itself."""
+        return [
+            Choices(
+                contexts=self.contexts[at],
+                chosen=self.chosen[at],
+                second=self.second[at],
+                log_probs=self.log_probs[at],
+                margins=self.margins[at],
+                patterns=[pattern[at] for pattern in self.patterns],
+            )
+            for at in (slice(index, index + 1) for index in range(len(self.chosen)))
+        ]
+
 
 @torch.no_grad()
 def choose(model: GPT, contexts: Tensor, chosen: Tensor | None = None) -> Choices:

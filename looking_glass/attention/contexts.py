@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from looking_glass.attention.choices import Choices, choose
 from looking_glass.attention.interventions import Span
@@ -13,9 +14,9 @@ from looking_glass.pipeline.compute import ComputeParams, side_by_side
 from looking_glass.pipeline.errors import InputError
 from looking_glass.text.corpus import Tokens
 from looking_glass.text.reader import Reader
-from looking_glass.text.words import Word
 
 LEAST = 2  # contexts: of one there is no interval
+AT_ONCE = 16  # contexts of one length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,21 +60,51 @@ def draw_cases(
             "encode.validation_fraction or fewer context_words (text.words says what a word is)"
         )
 
-    def case(piece: list[Word]) -> Case:
-        start, stop = piece[0].start, piece[-1].stop
-        context = torch.tensor([tokens[start:stop]], device=model.device)
-        spans = [(word.start - start, word.stop - start) for word in piece]
-        return Case(words=spans, choices=choose(model, context))
-
     drawn = torch.randperm(len(pieces), generator=generator)[:n].tolist()
-    return side_by_side(case, [pieces[index] for index in drawn], compute)
+    chosen = [pieces[index] for index in drawn]
+    contexts = [tokens[piece[0].start : piece[-1].stop] for piece in chosen]
+    asked = [torch.tensor([one], device=model.device) for one in contexts]
+    made = _choose_each(model, asked, None, compute)
+    cases = []
+    for piece, choices in zip(chosen, made, strict=True):
+        start = piece[0].start
+        words = [(word.start - start, word.stop - start) for word in piece]
+        cases.append(Case(words=words, choices=choices))
+    return cases
 
 
 def seen_by(other: GPT, cases: list[Case], compute: ComputeParams) -> list[Case]:
     """Return the same cases as another model sees them, asked about the same choices."""
+    same = [case.choices for case in cases]
+    asked = [one.contexts for one in same], [one.chosen for one in same]
+    again = _choose_each(other, *asked, compute)
+    return [Case(words=c.words, choices=one) for c, one in zip(cases, again, strict=True)]
 
-    def again(case: Case) -> Case:
-        same = case.choices
-        return Case(words=case.words, choices=choose(other, same.contexts, same.chosen))
 
-    return side_by_side(again, cases, compute)
+def _choose_each(
+    model: GPT, contexts: list[Tensor], chosen: list[Tensor] | None, compute: ComputeParams
+) -> list[Choices]:
+    """Return the choice after each of `contexts` (1, T), in their order: see `choose`.
+
+    Those of one length are a batch.
+    """
+    by_length: dict[int, list[int]] = {}
+    for index, context in enumerate(contexts):
+        by_length.setdefault(context.shape[1], []).append(index)
+    batches = [
+        indices[at : at + AT_ONCE]
+        for indices in by_length.values()
+        for at in range(0, len(indices), AT_ONCE)
+    ]
+
+    def of(batch: list[int]) -> list[Choices]:
+        given = None if chosen is None else torch.cat([chosen[index] for index in batch])
+        return choose(model, torch.cat([contexts[index] for index in batch]), given).each()
+
+    made = side_by_side(of, batches, compute)
+    found = {
+        index: one
+        for batch, choices in zip(batches, made, strict=True)
+        for index, one in zip(batch, choices, strict=True)
+    }
+    return [found[index] for index in range(len(contexts))]

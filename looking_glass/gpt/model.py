@@ -24,8 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from looking_glass.gpt import short_attention
 from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.dropout import Dropout
+from looking_glass.gpt.gelu import gelu
 
 # query, key, value, each (B, nh, T, hs), → what each head gathers at each position, (B, nh, T, hs).
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -45,9 +47,14 @@ class CausalSelfAttention(nn.Module):
         self.resid_dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, attend: Attend | None = None) -> Tensor:
-        """(B, T, C) → (B, T, C), by `attend`, or else by PyTorch's fused attention."""
-        mixed = (attend or self.fused)(*self.query_key_value(x))
-        return self.project(mixed)
+        """(B, T, C) → (B, T, C), by `attend`, or else by whichever way is fastest."""
+        packed: Tensor = self.c_attn(x)  # (B, T, 3C)
+        drops = self.training and self.dropout > 0
+        if attend is None and not drops and short_attention.is_for(packed):
+            mixed = short_attention.short_attention(packed, self.n_head)
+            out: Tensor = self.resid_dropout(self.c_proj(mixed))
+            return out
+        return self.project((attend or self.fused)(*self.heads(packed)))
 
     def fused(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Three of (B, nh, T, hs) → (B, nh, T, hs): causal attention that keeps no pattern."""
@@ -56,8 +63,13 @@ class CausalSelfAttention(nn.Module):
 
     def query_key_value(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, C) → three of (B, nh, T, hs)."""
-        B, T, C = x.shape
-        parts = self.c_attn(x).split(C, dim=2)  # each (B, T, C)
+        return self.heads(self.c_attn(x))
+
+    def heads(self, packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values of `packed`: (B, T, 3C) → three of (B, nh, T, hs)."""
+        B, T, width = packed.shape
+        C = width // 3
+        parts = packed.split(C, dim=2)  # each (B, T, C)
         query, key, value = (
             part.view(B, T, self.n_head, C // self.n_head).transpose(1, 2) for part in parts
         )
@@ -81,7 +93,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C)."""
-        out: Tensor = self.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate="tanh")))
+        out: Tensor = self.dropout(self.c_proj(gelu(self.c_fc(x))))
         return out
 
 

@@ -17,6 +17,7 @@ from looking_glass.gpt.memory import (
     passing_bytes,
     weight_bytes,
 )
+from looking_glass.gpt.siblings import ROWS
 from looking_glass.inversion.neighbours import CLOUD, SAMPLE
 from looking_glass.inversion.params import InvertParams
 from looking_glass.inversion.readings import PARALLEL, Reading, readings_of
@@ -38,7 +39,8 @@ KEYS = {
     "logits": (*_RESTARTS, "compute.threads"),
     "slopes": ("model.n_embd", "model.n_layer"),
     "exchanges": ("invert.search.candidates", "compute.threads"),
-    "trials": ("invert.noise_trials",),
+    "output layer": ("model.n_embd",),
+    "trials": ("invert.noise_trials", "compute.threads"),
     "distances": ("model.n_embd",),
 }
 
@@ -87,7 +89,12 @@ def moments(
         },
         "the search for real tokens": base
         | {
-            "exchanges": min(threads, 2) * 2 * FLOAT * params.search.candidates * n * V,
+            # A part of the logits of all exchanges; of one the logits, their probabilities and
+            # their gradient, and what each token would change at each place, both ways round.
+            "exchanges": min(threads, 2)
+            * FLOAT
+            * (params.search.candidates * n * min(ROWS, V) + (3 * n + 2 * longest) * V),
+            "output layer": table,
             "activations": min(threads, 2)
             * passing_bytes(config, params.search.candidates * longest),
         },
@@ -95,8 +102,11 @@ def moments(
         "aiming": after | {"the model in float64": double * weights + table, "slopes": slopes},
         "disturbing them": after
         | {
-            "trials": FLOAT * params.noise_trials * n * V
-            + passing_bytes(config, params.noise_trials * longest),
+            "trials": min(threads, len(own))
+            * (
+                FLOAT * params.noise_trials * n * V
+                + passing_bytes(config, params.noise_trials * longest)
+            ),
         },
     }
 

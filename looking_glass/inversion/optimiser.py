@@ -14,6 +14,7 @@ from torch import Tensor
 from looking_glass.gpt.model import GPT
 from looking_glass.inversion.params import Objective, ReadingParams
 from looking_glass.inversion.readings import target_hidden
+from looking_glass.inversion.restarts import Restarts
 from looking_glass.inversion.shortlist import Shortlist
 from looking_glass.pipeline.errors import InputError
 
@@ -89,43 +90,50 @@ def invert(
     steps it goes on from the one with the smallest objective, and the others are as if they had
     never been.
 
-    Adam with a rate that falls to zero along a cosine. It goes on past the first exact match. Every
-    `CHECK_EVERY` steps, and at the end, the whole vocabulary is computed; in between only its
-    `Shortlist`, three quarters of the work being the output layer. Raises `InputError` when a
-    state is no number any more.
+    Adam with a rate that falls to zero along a cosine. Every `CHECK_EVERY` steps, and at the end,
+    the whole vocabulary is computed; in between only its `Shortlist`, three quarters of the work
+    being the output layer. Cross-entropy goes on past the first exact match. By the margin a
+    restart is done when a check finds that every token has it: nothing pulls at its vectors then.
+    Raises `InputError` when a state is no number any more.
     """
-    drawn = vectors.detach().cpu()
-    vectors = vectors.detach().clone().requires_grad_(True)
-    # Fused: the other ways take roots by a library whose last bits are the processor's own.
-    optimizer = torch.optim.Adam([vectors], lr=params.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, params.steps)
+    restarts = Restarts(vectors, params)
     checks = [*range(0, params.steps, CHECK_EVERY), params.steps]
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    tried = round(TRIED * params.steps) if starts > 1 else -1
     costs = torch.arange(len(vectors), device=vectors.device)  # of those not tried the first
+
+    def states() -> Tensor:
+        return target_hidden(model, restarts.vectors, target, parallel=parallel)  # (A, n, C)
+
+    @torch.no_grad()
+    def look() -> Shortlist:
+        hidden = states()
+        _check_finite(hidden, step, parallel=parallel)
+        return Shortlist(model, hidden, target)
+
     for step in range(params.steps):
-        if choose := starts > 1 and step == round(TRIED * params.steps):
-            kept = _best(costs, starts)
-            vectors, drawn = _keep(optimizer, vectors, kept), drawn[kept.cpu()]
-            found = [(a[kept.cpu()], b[kept.cpu()], c[kept.cpu()]) for a, b, c in found]
-        hidden = target_hidden(model, vectors, target, parallel=parallel)  # (B, n, C)
-        if step == checks[len(found)]:
-            _check_finite(hidden, step, parallel=parallel)
-            shortlist = Shortlist(model, hidden.detach(), target)
-            found.append(shortlist.seen())
-        elif choose:
-            shortlist = Shortlist(model, hidden.detach(), target)
-        optimizer.zero_grad(set_to_none=True)
-        costs = _costs(shortlist, hidden, objective)  # (B,)
-        costs.sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
+        if step == tried:
+            restarts.keep(_best(costs, starts))
+            shortlist = look()
+        if step == checks[len(restarts.seen)]:
+            shortlist = look()
+            restarts.see(shortlist)
+            if objective == "margin" and step > tried and (done := shortlist.all_lead()).any():
+                restarts.release(done)
+                if done.all():
+                    break
+                shortlist = look()
+        costs = _costs(shortlist, states(), objective)  # (A,)
+        restarts.step(costs.sum())
         on_step()
-    with torch.no_grad():
-        hidden = target_hidden(model, vectors, target, parallel=parallel)
-    _check_finite(hidden, params.steps, parallel=parallel)
-    found.append(Shortlist(model, hidden, target).seen())
-    told = (torch.stack(column) for column in zip(*found, strict=True))
-    return Inversion(vectors.detach().cpu(), drawn, torch.tensor(checks), *told)
+    else:
+        step = params.steps
+        restarts.see(look())
+    for _ in range(step, params.steps):
+        on_step()
+    while len(restarts.seen) < len(checks):
+        restarts.see(None)
+    told = (torch.stack(column) for column in zip(*restarts.seen, strict=True))
+    return Inversion(restarts.all_vectors(), restarts.drawn, torch.tensor(checks), *told)
 
 
 def _costs(shortlist: Shortlist, hidden: Tensor, objective: Objective) -> Tensor:
@@ -140,18 +148,6 @@ def _best(costs: Tensor, starts: int) -> Tensor:
     """Return which is the best of every `starts` in a row: (B · starts,) → (B,)."""
     best = costs.view(-1, starts).argmin(dim=1)
     return best + starts * torch.arange(len(best), device=best.device)
-
-
-def _keep(optimizer: torch.optim.Adam, vectors: Tensor, kept: Tensor) -> Tensor:
-    """Return those of `vectors`, whose moments alone `optimizer` goes on with."""
-    state = optimizer.state.pop(vectors, {})  # none before the first step
-    chosen = vectors.detach()[kept].requires_grad_(True)
-    optimizer.param_groups[0]["params"] = [chosen]
-    optimizer.state[chosen] = {
-        name: value[kept] if value.shape == vectors.shape else value
-        for name, value in state.items()
-    }
-    return chosen
 
 
 def _check_finite(hidden: Tensor, step: int, *, parallel: bool) -> None:

@@ -202,16 +202,23 @@ def ceiling_of(model: GPT, sentence: Inverted) -> dict[str, Any]:
 
 
 def reached_by(
-    model: GPT, sentence: Inverted, saved: Mapping[Reading, Tensor], params: InvertParams
-) -> dict[str, dict[str, Any]]:
-    """Return of each reading, by name, what it reached and, where exact, how robustly."""
-    reached = {}
-    for reading, verdict in sentence.verdicts.items():
-        reached[reading.name] = tables.summary(sentence.found[reading], verdict)
+    model: GPT,
+    sentence: Inverted,
+    saved: Mapping[Reading, Tensor],
+    params: InvertParams,
+    compute: ComputeParams,
+) -> dict[Reading, dict[str, Any]]:
+    """Return of each reading what it reached and, where exact, how robustly."""
+
+    def of(reading: Reading) -> dict[str, Any]:
+        verdict = sentence.verdicts[reading]
+        found = tables.summary(sentence.found[reading], verdict)
         if verdict.exact.any():
-            vectors = saved[reading]
-            reached[reading.name] |= robustness_of(model, sentence, reading, vectors, params)
-    return reached
+            found |= robustness_of(model, sentence, reading, saved[reading], params)
+        return found
+
+    readings = list(sentence.verdicts)
+    return dict(zip(readings, side_by_side(of, readings, compute), strict=True))
 
 
 def robustness_of(

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.siblings import output_layer
 from looking_glass.inversion.params import SearchParams
-from looking_glass.inversion.readings import target_logits
+from looking_glass.inversion.readings import target_hidden, target_logits
 
 BEST = 32  # exchanges that a position is offered, as its gradient ranks them
 
@@ -70,7 +71,8 @@ def search(
 def _offers(model: GPT, target: Tensor, tokens: Tensor, *, parallel: bool) -> Tensor:
     """Return for each position the tokens whose embeddings the loss falls towards: (k, BEST)."""
     x = model.embed(tokens)[None].detach().requires_grad_(True)
-    loss = _mean_losses(target_logits(model, x, target, parallel=parallel), target).sum()
+    logits = target_logits(model, x, target, parallel=parallel)[0]  # (n, V)
+    loss = F.cross_entropy(logits, target)
     (gradient,) = torch.autograd.grad(loss, x)  # (1, k, C)
     slopes = gradient[0] @ model.transformer.wte.weight.t()  # (k, V)
     return (-slopes).topk(min(BEST, slopes.shape[1]), dim=1).indices
@@ -79,15 +81,10 @@ def _offers(model: GPT, target: Tensor, tokens: Tensor, *, parallel: bool) -> Te
 @torch.no_grad()
 def _losses(model: GPT, target: Tensor, tokens: Tensor, *, parallel: bool) -> Tensor:
     """Return the loss of each choice of tokens: (B, k) → (B,), nats/token."""
-    logits = target_logits(model, model.embed(tokens), target, parallel=parallel)
-    return _mean_losses(logits, target)
-
-
-def _mean_losses(logits: Tensor, target: Tensor) -> Tensor:
-    """Return the mean of -log p over the target: (B, n, V) and (n,) → (B,), nats/token."""
-    labels = target.expand(len(logits), -1)  # (B, n)
-    losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-    return losses.view(labels.shape).mean(dim=1)
+    hidden = target_hidden(model, model.embed(tokens), target, parallel=parallel)  # (B, n, C)
+    labels = target.expand(len(tokens), -1)
+    log_probs = output_layer(model).log_probs(hidden.flatten(0, 1), labels.flatten())
+    return -log_probs.view(labels.shape).mean(dim=1)
 
 
 def drawn_tokens(ordinary: Sequence[int], n: int, generator: torch.Generator) -> Tensor:

@@ -17,6 +17,7 @@ from looking_glass.gpt.model import GPT
 MOST_TOKENS = 2048  # tokens, of GPT-2's 50,257
 MARGIN = 0.05  # by which a logit is to lead
 SHARPNESS = 20.0  # of the smooth maximum that stands for the best other logit
+NEGLIGIBLE = -80.0  # log of a weight in it
 
 
 class Shortlist:
@@ -56,6 +57,11 @@ class Shortlist:
         """Return what is kept of it, on the CPU: `log_probs`, `largest`, `first`, each (B, n)."""
         return self.log_probs.cpu(), self.largest.cpu(), self.first.cpu()
 
+    def all_lead(self) -> Tensor:
+        """Return whether every target, in the states it is made of, leads by `MARGIN`: (B,)."""
+        short = self.shortfalls(self.hidden)
+        return ((short == 0) & self.largest).all(dim=1)
+
     def losses(self, hidden: Tensor) -> Tensor:
         """Return -log p of each target token in nats: (B, n, C) → (B, n)."""
         rest = self.rest + ((hidden - self.hidden) * self.slope).sum(dim=-1)
@@ -73,5 +79,8 @@ class Shortlist:
         at = self.labels[..., None]
         own = logits.gather(-1, at).squeeze(-1)
         others = logits.scatter(-1, at, -math.inf)
-        best = (SHARPNESS * others).logsumexp(dim=-1) / SHARPNESS
+        highest = others.detach().amax(dim=-1)
+        # What weighs next to nothing is cut off: numbers too small for float32 take long.
+        below = (SHARPNESS * (others - highest[..., None])).clamp(min=NEGLIGIBLE)
+        best = highest + below.logsumexp(dim=-1) / SHARPNESS
         return (MARGIN + best - own).clamp(min=0)

@@ -40,25 +40,28 @@ def summary(inversion: Inversion, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def overall(lowest: float, reached: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Return the few numbers by which runs are compared: the parallel reading, the best prefix."""
-    parallel = PARALLEL.name
-    prefixes = [found for name, found in reached.items() if name != parallel]
+def overall(lowest: float, reached: Mapping[Reading, Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return the few numbers by which runs are compared: the parallel reading, the prefixes.
+
+    The fewest vectors are those of the shortest prefix after which every restart is exact.
+    """
+    rates = {reading: found["exact_rate"] for reading, found in reached.items()}
+    prefixes = [reading for reading in reached if not reading.parallel]
     numbers = {
         "inversion_lowest_possible_loss": lowest,
-        "inversion_parallel_loss": reached[parallel]["loss"],
-        "inversion_parallel_exact_rate": reached[parallel]["exact_rate"],
+        "inversion_parallel_loss": reached[PARALLEL]["loss"],
+        "inversion_parallel_exact_rate": rates[PARALLEL],
     }
     if prefixes:
-        best = min(prefixes, key=lambda found: float(found["loss"]))
-        numbers["inversion_prefix_best_loss"] = best["loss"]
-        numbers["inversion_prefix_best_exact_rate"] = best["exact_rate"]
+        exact = [reading.prefix for reading in prefixes if rates[reading] == 1.0]
+        numbers["inversion_prefix_best_exact_rate"] = max(rates[one] for one in prefixes)
+        numbers["inversion_prefix_fewest_vectors"] = min(exact, default=None)
     return numbers
 
 
-def reading_table(reached: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def reading_table(reached: Mapping[Reading, Mapping[str, Any]]) -> pd.DataFrame:
     """Return a row per reading of the sentence: what it reached, and how robustly."""
-    rows = [{"reading": name, **found} for name, found in reached.items()]
+    rows = [{"reading": reading.name, **found} for reading, found in reached.items()]
     return pd.DataFrame(rows).astype({"first_exact_step": "Int64"})
 
 

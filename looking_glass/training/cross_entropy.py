@@ -13,6 +13,7 @@ from torch.nn import functional as F
 # Logits held at once, 32 MB of float32: more, and the C library gives the memory back to the system
 # after each step, to get it again page by page.
 PIECE = 2**23 - 1
+TINY = 1e-30  # probability
 
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
@@ -42,28 +43,29 @@ class LinearCrossEntropy(torch.autograd.Function):
         N, V = len(hidden), len(weight)
         rows = math.ceil(N / math.ceil(N * V / PIECE))
         grad_hidden, grad_weight = torch.empty_like(hidden), torch.zeros_like(weight)
-        loss, held = hidden.new_zeros(()), hidden.new_empty(rows, V)
+        found, held = hidden.new_empty(N, 1), hidden.new_empty(rows, V)
         for start in range(0, N, rows):
             piece = slice(start, start + rows)
             inputs, target = hidden[piece], targets[piece, None]
             logits = torch.addmm(bias, inputs, weight.t(), out=held[: len(inputs)])
-            logits -= logits.amax(dim=1, keepdim=True)
-            wanted = logits.gather(1, target)
-            exps = logits.exp_()
-            total = exps.sum(dim=1, keepdim=True)
-            loss += (total.log() - wanted).sum()
-            # (exps - total at the target) / total / N is the gradient by the logits; the division
-            # is left to the small matrices.
-            exps.scatter_add_(1, target, -total)
-            torch.mm(exps, weight, out=grad_hidden[piece])
-            grad_hidden[piece] /= total * N
-            grad_weight.addmm_(exps.t(), inputs / (total * N))
+            probs = torch.softmax(logits, dim=1, out=logits)
+            torch.gather(probs, 1, target, out=found[piece])
+            probs.scatter_add_(1, target, probs.new_full(target.shape, -1.0))
+            torch.mm(probs, weight, out=grad_hidden[piece])
+            grad_weight.addmm_(probs.t(), inputs)
+        losses = -found[:, 0].log()
+        # Of a probability next to nothing float32 holds too little.
+        lost = (found[:, 0] < TINY).nonzero()[:, 0]
+        for some in lost.split(rows):
+            logits = torch.addmm(bias, hidden[some], weight.t())
+            losses[some] = F.cross_entropy(logits, targets[some], reduction="none")
         ctx.save_for_backward(grad_hidden, grad_weight)
-        return loss / N
+        return losses.mean()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Return the gradients by `hidden` and `weight`."""
         grad_hidden, grad_weight = ctx.saved_tensors
+        grad = grad / len(grad_hidden)
         return grad_hidden * grad, grad_weight * grad, None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,14 @@ from looking_glass.training.token_table import TokenTable, Vocabulary
 # Deviation of each of the two parts of an embedding at the start: GPT-2's 0.02 is for a vocabulary
 # in which every token has met enough text to find its own scale.
 INITIAL_STD = 0.05
+
+
+class Outputs(NamedTuple):
+    """What a step's softmax runs over: n tokens in the text, F forms of others."""
+
+    seen: Tensor  # (n,): their places among the tokens in the text
+    forms: Tensor  # (F,)
+    weights: Tensor  # (n + F,): log of how many tokens each stands for
 
 
 class Learner(nn.Module):
@@ -67,40 +76,47 @@ class Learner(nn.Module):
         weights = vocabulary.multiplicity.float().log()
         self.register_buffer("every_weight", weights, persistent=False)
 
-    def every_other_form(self) -> tuple[Tensor, Tensor]:
-        """Return all forms of tokens not in the text, and the log of how many share each: (F,).
+    def every_output(self) -> Outputs:
+        """Return all tokens in the text and all forms of others: the softmax is then exact."""
+        seen = torch.arange(len(self.vocabulary.seen), device=self.row_of.device)
+        weights = torch.cat([self.every_weight.new_zeros(len(seen)), self.every_weight])
+        return Outputs(seen=seen, forms=self.every_form, weights=weights)
 
-        With these the softmax is exact over the whole vocabulary.
-        """
-        return self.every_form, self.every_weight
+    def sampled_outputs(self, targets: Tensor, n: int, generator: torch.Generator) -> Outputs:
+        """Return the tokens in `targets`, and `n` drawn from each of two kinds of others.
 
-    def sampled_forms(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the forms of `n` tokens drawn from those not in the text, and log(their share⁻¹).
-
-        The softmax's denominator is then right in expectation; its logarithm, and so the loss, is
-        a little too low.
+        These are the tokens in the text that are no target, and those not in the text. Each drawn
+        one stands for as many as were not. The softmax's denominator is then right in expectation;
+        its logarithm, and so the loss, is a little too low.
         Source: Bengio & Senécal 2008, Adaptive importance sampling, with a uniform proposal.
         """
-        unseen = self.vocabulary.unseen
-        drawn = unseen[torch.randperm(len(unseen), generator=generator)[:n]]
-        weight = math.log(len(unseen) / len(drawn)) if len(drawn) else 0.0
-        forms = self.vocabulary.form_of[drawn].to(self.row_of.device)
-        return forms, torch.full((len(drawn),), weight, device=self.row_of.device)
+        wanted = self.vocabulary.row_of[targets].unique()
+        others = torch.ones(len(self.vocabulary.seen), dtype=torch.bool)
+        others[wanted] = False
+        seen, seen_weight = _drawn(others.nonzero()[:, 0], n, generator)
+        unseen, unseen_weight = _drawn(self.vocabulary.unseen, n, generator)
+        weights = torch.cat([torch.zeros(len(wanted)), seen_weight, unseen_weight])
+        found = torch.cat([wanted, seen]), self.vocabulary.form_of[unseen], weights
+        return Outputs(*(one.to(self.row_of.device) for one in found))
 
-    def forward(self, tokens: Tensor, targets: Tensor, forms: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, targets: Tensor, outputs: Outputs) -> Tensor:
         """Return the mean loss in nats/token of `targets`, both (B, T).
 
-        The softmax runs over the tokens in the text and over `forms` (F,), each counted exp(weight)
-        times. Tokens and targets must be in the text, unless these are all the forms there are.
+        Targets must be among `outputs`, and tokens in the text, unless these are all there are.
         """
-        inputs = self.inputs(forms)  # (S + F, C)
-        outputs = inputs if self.outputs is self.inputs else self.outputs(forms)
+        S, F_ = len(self.vocabulary.seen), len(outputs.forms)
+        inputs = self.inputs(outputs.forms)  # (S + F, C)
+        table = inputs if self.outputs is self.inputs else self.outputs(outputs.forms)
+        rows = torch.cat([outputs.seen, S + torch.arange(F_, device=outputs.seen.device)])
+        place = torch.empty(S + F_, dtype=torch.long, device=rows.device)
+        place[rows] = torch.arange(len(rows), device=rows.device)
         hidden = self.model.hidden(F.embedding(self.row_of[tokens], inputs))  # (B, T, C)
-        bias = torch.cat([weights.new_zeros(len(outputs) - len(forms)), weights])  # (S + F,)
-        rows = self.row_of[targets].flatten()
-        loss = linear_cross_entropy(hidden.flatten(0, 1), outputs, bias, rows)
+        wanted = place[self.row_of[targets].flatten()]
+        loss = linear_cross_entropy(
+            hidden.flatten(0, 1), F.embedding(rows, table), outputs.weights, wanted
+        )
         # A target counts once, however many tokens share its form.
-        return loss + bias[rows].mean()
+        return loss + outputs.weights[wanted].mean()
 
     @torch.no_grad()
     def fold(self) -> None:
@@ -108,3 +124,10 @@ class Learner(nn.Module):
         self.model.transformer.wte.weight.copy_(self.inputs.fold(self.vocabulary))
         if self.outputs is not self.inputs:
             self.model.lm_head.weight.copy_(self.outputs.fold(self.vocabulary))
+
+
+def _drawn(ids: Tensor, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return at most `n` of `ids`, none twice, and the log of how many each stands for."""
+    drawn = ids[torch.randperm(len(ids), generator=generator)[:n]]
+    weight = math.log(len(ids) / len(drawn)) if len(drawn) else 0.0
+    return drawn, torch.full((len(drawn),), weight)

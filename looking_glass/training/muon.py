@@ -75,7 +75,10 @@ class Muon(torch.optim.Optimizer):
         pairs = [(p, group) for group in self.param_groups for p in group["params"]]
         wanted = []
         for p, group in pairs:
-            mean = self.state[p].setdefault("momentum", torch.zeros_like(p))
+            state = self.state[p]
+            if not state:
+                state["momentum"] = torch.zeros_like(p)
+            mean = state["momentum"]
             mean.lerp_(p.grad, 1 - group["momentum"])
             wanted.append(p.grad.lerp(mean, group["momentum"]))
         for (p, group), G, P in zip(pairs, wanted, polar_factors(wanted), strict=True):

@@ -15,7 +15,7 @@ from looking_glass.text.corpus import Corpus
 from looking_glass.text.sample import Text, n_tokens, sample_runs
 from looking_glass.training.acceleration import autocast, compile_blocks, uncompiled
 from looking_glass.training.batches import Batches
-from looking_glass.training.learner import Learner
+from looking_glass.training.learner import Learner, Outputs
 from looking_glass.training.noising import Noising
 from looking_glass.training.optimizer import make_optimizers, set_rates
 from looking_glass.training.params import TrainParams
@@ -132,7 +132,7 @@ class Training:
         self.learner.train()
         set_rates(self.optimizers, self.done, self.params)
         read, wanted = self.batches.draw()
-        batch, others = (self.noising(read), wanted), self._others()
+        batch, outputs = (self.noising(read), wanted), self._outputs(wanted)
         tokens, targets = (self._parts(ids.to(self.learner.model.device)) for ids in batch)
         self.learner.zero_grad(set_to_none=True)
         loss, n = 0.0, len(tokens)
@@ -140,7 +140,7 @@ class Training:
             # The processes exchange gradients once, when all parts have added theirs.
             with without_exchange(self.forward, when=index < n - 1):
                 with autocast(self.learner.model.device, self.params.precision):
-                    part = self.forward(tokens[index], targets[index], *others) / n
+                    part = self.forward(tokens[index], targets[index], outputs) / n
                 part.backward()
             loss += part.item()
         for optimizer in self.optimizers:
@@ -226,10 +226,10 @@ class Training:
     def _parts(self, batch: Tensor) -> tuple[Tensor, ...]:
         return self.processes.slice(batch).chunk(self.params.accumulate)
 
-    def _others(self) -> tuple[Tensor, Tensor]:
+    def _outputs(self, targets: Tensor) -> Outputs:
         if self.params.softmax == "full":
-            return self.learner.every_other_form()
-        return self.learner.sampled_forms(self.params.sampled_tokens, self.sampler)
+            return self.learner.every_output()
+        return self.learner.sampled_outputs(targets, self.params.sampled_tokens, self.sampler)
 
     def _learned(self) -> dict[str, torch.nn.Parameter]:
         return {name: p for name, p in self.learner.named_parameters() if p.requires_grad}

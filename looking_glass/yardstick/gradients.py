@@ -11,6 +11,7 @@ x are token embeddings; positions stay.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,22 +19,26 @@ from looking_glass.attention.contexts import Case
 from looking_glass.gpt.model import GPT
 from looking_glass.gpt.siblings import output_layer
 
-STEPS = 16  # of the line: the midpoint rule
+# Of the line, by Gauss and Legendre's rule: as near as the midpoints of sixteen equal steps.
+POINTS = 10
 
 
-def gradient_methods(model: GPT, case: Case, *, steps: int = STEPS) -> dict[str, Tensor]:
+def gradient_methods(model: GPT, case: Case, *, points: int = POINTS) -> dict[str, Tensor]:
     """Return each word's gradient × input and integrated gradients, by name: (n,) each.
 
     The latter sum to log p(choice) less its value with no token embedding, up to the rule's error.
     Both come from one pass over the points of the line and its end.
     """
     x = model.embed(case.choices.contexts)  # (1, T, C)
-    along = (torch.arange(steps, device=x.device) + 0.5) / steps
-    along = torch.cat([along, along.new_ones(1)])
-    gradients = _gradients(model, along[:, None, None] * x, case)  # (steps + 1, T, C)
+    nodes, weights = (
+        torch.from_numpy(one).to(x) for one in np.polynomial.legendre.leggauss(points)
+    )
+    along = torch.cat([(nodes + 1) / 2, nodes.new_ones(1)])
+    gradients = _gradients(model, along[:, None, None] * x, case)  # (points + 1, T, C)
+    mean = (weights[:, None, None] / 2 * gradients[:-1]).sum(dim=0)
     return {
         "gradient_input": _by_word(case, gradients[-1] * x[0]),
-        "integrated_gradients": _by_word(case, gradients[:-1].mean(dim=0) * x[0]),
+        "integrated_gradients": _by_word(case, mean * x[0]),
     }
 
 

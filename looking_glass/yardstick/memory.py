@@ -20,7 +20,7 @@ from looking_glass.gpt.memory import (
 )
 from looking_glass.gpt.siblings import ROWS
 from looking_glass.pipeline.memory import FLOAT, PYTORCH, Parts
-from looking_glass.yardstick.gradients import STEPS
+from looking_glass.yardstick.gradients import POINTS
 
 # The keys that set each part.
 KEYS = {
@@ -67,7 +67,10 @@ def moments(
         | {
             "the model redrawn": weight_bytes(config),
             "gradients": at_once
-            * (following_bytes(config, (STEPS + 1) * T) + 3 * FLOAT * STEPS * config.vocab_size),
+            * (
+                following_bytes(config, (POINTS + 1) * T)
+                + 3 * FLOAT * (POINTS + 1) * config.vocab_size
+            ),
         },
         "the walks": values | {"the model redrawn": weight_bytes(config), "walks": 4 * walks},
     }

@@ -85,7 +85,11 @@ def test_the_choice_is_the_models_after_that_context_alone(
     for case in draw(long, tokenizer, text, n=3):
         alone = choose(long, case.choices.contexts)
         assert torch.equal(alone.chosen, case.choices.chosen)
-        assert torch.equal(alone.log_probs, case.choices.log_probs)
+        torch.testing.assert_close(alone.log_probs, case.choices.log_probs)
+        torch.testing.assert_close(alone.margins, case.choices.margins)
+        assert torch.equal(alone.second, case.choices.second)
+        for one, pattern in zip(alone.patterns, case.choices.patterns, strict=True):
+            torch.testing.assert_close(one, pattern)
 
 
 def test_the_seed_decides_which_and_in_what_order(

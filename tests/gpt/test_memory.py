@@ -9,6 +9,7 @@ from torch import Tensor
 from looking_glass.gpt import memory
 from looking_glass.gpt.config import GPTConfig
 from looking_glass.gpt.model import GPT
+from looking_glass.gpt.short_attention import LONGEST
 
 B, T, C = 4, 24, 48
 
@@ -52,6 +53,13 @@ def test_what_learning_keeps_is_what_is_told(
     model = GPT(shape(**changes, embedding_dropout=embedding_dropout)).train()
     kept = kept_by(model, torch.randn(B, T, C, requires_grad=True))
     assert memory.learning_bytes(model.config, B * T) == pytest.approx(kept, rel=0.04)
+
+
+@pytest.mark.parametrize("length", [T, LONGEST + 1])
+def test_what_attention_keeps_depends_on_the_length(length: int) -> None:
+    model = GPT(shape(block_size=length)).train()
+    kept = kept_by(model, torch.randn(B, length, C, requires_grad=True))
+    assert memory.learning_bytes(model.config, B * length) == pytest.approx(kept, rel=0.04)
 
 
 def test_frozen_weights_keep_less() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from looking_glass.gpt.siblings import ROWS
 from looking_glass.inversion import memory
 from looking_glass.inversion.neighbours import CLOUD, SAMPLE
 from looking_glass.inversion.params import InvertParams
@@ -68,7 +69,8 @@ def test_the_moments_by_hand() -> None:
     ]
     base = {"PyTorch": PYTORCH + COMPILER}
     table, logits = 4 * 5000 * 32, 4 * 16 * 9 * 5000  # bytes: of the embeddings, of the largest job
-    kept = 4 * 16 * 9 * (2 * (10 * 32 + 2) + 2 * 32)  # activations of sixteen times nine positions
+    # Activations of sixteen times nine positions; each keeps its row of two heads' patterns.
+    kept = 4 * 16 * 9 * (2 * (9 * 32 + 2 * 64) + 2 * 32)
     matrices = 4 * 12 * 2 * 32**2
     weights = matrices + 4 * (13 * 2 + 64 + 2) * 32 + table
     assert found["learning the vectors"] == {
@@ -86,8 +88,9 @@ def test_the_moments_by_hand() -> None:
     longest = 3 + 9 - 1  # positions of a prefix of three before eight tokens
     assert found["the search for real tokens"] == {
         **base,
-        "exchanges": 2 * 4 * 32 * 9 * 5000,
-        "activations": 4 * 11 * 32 * 32 * longest,
+        "exchanges": 4 * (32 * 9 * ROWS + (3 * 9 + 2 * longest) * 5000),
+        "output layer": table,
+        "activations": 4 * 15 * 32 * 32 * longest,
     }
     after = {**base, "logits": 3 * logits + 2 * table}
     assert found["the tables"] == {
@@ -97,9 +100,9 @@ def test_the_moments_by_hand() -> None:
     assert found["aiming"] == {
         **after,
         "the model in float64": 2 * weights + table,
-        "slopes": 2 * 4 * 32 * 9 * (2 * (10 * 32 + 2) + 2 * 32),
+        "slopes": 2 * 4 * 32 * 9 * (2 * (9 * 32 + 2 * 64) + 2 * 32),
     }
     assert found["disturbing them"] == {
         **after,
-        "trials": 4 * 32 * 9 * 5000 + 4 * 11 * 32 * 32 * longest,
+        "trials": 4 * 32 * 9 * 5000 + 4 * 15 * 32 * 32 * longest,
     }

@@ -15,7 +15,9 @@ from looking_glass.gpt.model import GPT
 from looking_glass.inversion.judging import judge
 from looking_glass.inversion.optimiser import initial_vectors, invert
 from looking_glass.inversion.params import ReadingParams
-from looking_glass.inversion.readings import target_logits
+from looking_glass.inversion.readings import target_hidden, target_logits
+from looking_glass.inversion.restarts import Restarts
+from looking_glass.inversion.shortlist import MARGIN, Shortlist
 from looking_glass.pipeline.artifacts import read_tensors, write_tensors
 from looking_glass.pipeline.errors import InputError
 from tests.helpers.models import make_model
@@ -170,3 +172,55 @@ def test_of_few_steps_each_restart_keeps_its_first_start() -> None:
     drawn = torch.randn(4, 1, model.config.n_embd)
     found = invert(model, torch.tensor([5]), drawn, params, parallel=False, starts=2)
     assert torch.equal(found.drawn, drawn[::2])
+
+
+def test_by_the_margin_a_restart_is_done_once_every_token_leads_by_it() -> None:
+    model, params = make_model(n_embd=32), ReadingParams(restarts=4, steps=150, learning_rate=0.1)
+    updates: list[int] = []
+    found = invert(
+        model,
+        TARGET,
+        start(model, 3),
+        params,
+        parallel=False,
+        objective="margin",
+        on_step=lambda: updates.append(1),
+    )
+    verdict = judge(model, TARGET, found.vectors, parallel=False)
+    assert len(updates) == 150, "steps that are spared are counted too"
+    assert verdict.exact.all()
+    assert (verdict.gaps >= MARGIN - 1e-4).all()
+    assert found.steps.tolist() == [0, 20, 40, 60, 80, 100, 120, 140, 150]
+    done = found.first_exact_step
+    # Not all at once, so that some went on without the others.
+    assert 0 < int(done.min()) < int(done.max()) < 150
+    for restart, at in enumerate(done.tolist()):
+        assert found.largest[found.steps >= at, restart].all()
+    last = -verdict.log_probs.mean(dim=1)
+    torch.testing.assert_close(found.losses[-1], last, atol=1e-4, rtol=1e-4)
+
+
+def test_a_restart_learns_as_if_those_that_are_done_had_gone_on() -> None:
+    model, params = make_model(n_embd=32), ReadingParams(restarts=2, steps=60, learning_rate=0.1)
+    drawn = start(model, 3)[:2]
+    alone = invert(model, TARGET, drawn[1:], params, parallel=False)
+    hidden = target_hidden(model, drawn, TARGET, parallel=False)
+    restarts = Restarts(drawn, params)
+    restarts.see(Shortlist(model, hidden.detach(), TARGET))
+    for step in range(60):
+        if step == 20:
+            before = restarts.all_vectors()
+            restarts.release(torch.tensor([True, False]))
+            assert torch.equal(restarts.all_vectors(), before)
+        logits = target_logits(model, restarts.vectors, TARGET, parallel=False)
+        losses = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), TARGET.repeat(len(logits)), reduction="none"
+        )
+        restarts.step(losses.view(len(logits), -1).mean(dim=1).sum())
+    assert torch.equal(restarts.all_vectors()[0], before[0])
+    torch.testing.assert_close(restarts.all_vectors()[1:], alone.vectors, atol=1e-3, rtol=1e-3)
+    hidden = target_hidden(model, restarts.vectors, TARGET, parallel=False)
+    restarts.see(Shortlist(model, hidden.detach(), TARGET))
+    first, last = restarts.seen[0][0], restarts.seen[1][0]  # log-probabilities: (2, n)
+    assert torch.equal(last[0], first[0]), "what was last seen of it"
+    torch.testing.assert_close(last[1].mean(), -alone.losses[-1, 0], atol=1e-3, rtol=1e-3)

@@ -88,17 +88,21 @@ def test_losses_of_readings_stand_side_by_side_and_one_that_did_not_fit_is_empty
 
 
 def test_runs_are_compared_by_the_parallel_reading_and_the_best_prefix() -> None:
-    reached: dict[str, dict[str, Any]] = {
-        "prefix_1": {"loss": 5.0, "exact_rate": 0.0},
-        "parallel": {"loss": 1.0, "exact_rate": 1.0},
-        "prefix_9": {"loss": 3.0, "exact_rate": 0.25},
+    reached: dict[Reading, dict[str, Any]] = {
+        Reading(1): {"loss": 5.0, "exact_rate": 0.25},
+        PARALLEL: {"loss": 1.0, "exact_rate": 1.0},
+        Reading(9): {"loss": 3.0, "exact_rate": 1.0},
+        Reading(27): {"loss": 3.5, "exact_rate": 1.0},
     }
     assert tables.overall(0.5, reached) == {
         "inversion_lowest_possible_loss": 0.5,
         "inversion_parallel_loss": 1.0,
         "inversion_parallel_exact_rate": 1.0,
-        "inversion_prefix_best_loss": 3.0,
-        "inversion_prefix_best_exact_rate": 0.25,
+        "inversion_prefix_best_exact_rate": 1.0,
+        "inversion_prefix_fewest_vectors": 9,
     }
-    alone = tables.overall(0.5, {"parallel": reached["parallel"]})
+    few = tables.overall(0.5, {reading: reached[reading] for reading in (PARALLEL, Reading(1))})
+    assert few["inversion_prefix_best_exact_rate"] == 0.25
+    assert few["inversion_prefix_fewest_vectors"] is None
+    alone = tables.overall(0.5, {PARALLEL: reached[PARALLEL]})
     assert len(alone) == 3, "no prefix fitted"

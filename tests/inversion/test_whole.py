@@ -292,14 +292,13 @@ def test_the_ceiling_is_told_with_what_vectors_aimed_at_it_reach(whole: Whole) -
 
 def test_exact_readings_are_told_with_how_much_they_bear(whole: Whole) -> None:
     sentence = whole.sentences[0]
-    reached = run.reached_by(whole.model, sentence, whole.saved, PARAMS)
-    assert list(reached) == ["parallel", "prefix_1", "prefix_3"]
+    reached = run.reached_by(whole.model, sentence, whole.saved, PARAMS, ALONE)
+    assert [reading.name for reading in reached] == ["parallel", "prefix_1", "prefix_3"]
     for name, found in reached.items():
         assert ("noise_radius" in found) == (found["exact_rate"] > 0), name
     verdict, vectors = sentence.verdicts[PARALLEL], whole.saved[PARALLEL]
     assert (
-        reached["parallel"] | tables.summary(sentence.found[PARALLEL], verdict)
-        == reached["parallel"]
+        reached[PARALLEL] | tables.summary(sentence.found[PARALLEL], verdict) == reached[PARALLEL]
     )
     exact = vectors[verdict.exact]
     for name, survives in (
@@ -307,12 +306,12 @@ def test_exact_readings_are_told_with_how_much_they_bear(whole: Whole) -> None:
         ("exact_in_bfloat16", robustness.survives_bfloat16),
     ):
         kept = survives(whole.model, exact, whole.target, parallel=True)
-        assert reached["parallel"][name] == pytest.approx(float(kept.float().mean()))
+        assert reached[PARALLEL][name] == pytest.approx(float(kept.float().mean()))
     best = max(
         range(len(vectors)),
         key=lambda i: (bool(verdict.exact[i]), float(verdict.log_probs[i].mean())),
     )
-    assert reached["parallel"]["noise_radius"] == robustness.noise_radius(
+    assert reached[PARALLEL]["noise_radius"] == robustness.noise_radius(
         whole.model,
         vectors[best],
         whole.target,

@@ -60,6 +60,16 @@ def test_huge_logits_do_not_overflow() -> None:
     assert torch.isfinite(torch.autograd.grad(loss, weight)[0]).all()
 
 
+def test_a_target_that_float32_has_no_probability_of_has_its_loss() -> None:
+    hidden, weight, bias, targets = draw(6, 3, 7, torch.float32)
+    bias[0], targets[:] = -95.0, torch.tensor([0, 1, 0, 2, 3, 0])
+    expected = F.cross_entropy(F.linear(hidden, weight, bias), targets)
+    loss = linear_cross_entropy(hidden, weight, bias, targets)
+    torch.testing.assert_close(loss, expected)
+    gradients = torch.autograd.grad(expected, (hidden, weight))
+    torch.testing.assert_close(torch.autograd.grad(loss, (hidden, weight)), gradients)
+
+
 def test_under_autocast_products_are_bfloat16_and_the_sum_is_not() -> None:
     hidden, weight, bias, targets = draw(8, 4, 9, torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -46,10 +46,12 @@ def test_integrated_gradients_share_out_the_whole_effect(precise: GPT) -> None:
     x = precise.embed(case.choices.contexts)
     whole = log_prob(precise, x, case) - log_prob(precise, torch.zeros_like(x), case)
     assert abs(whole) > 0.1
-    found = gradient_methods(precise, case, steps=2000)["integrated_gradients"]
+    found = gradient_methods(precise, case, points=200)["integrated_gradients"]
     assert float(found.sum()) == pytest.approx(whole, abs=1e-4)
-    # One step is the gradient half way.
-    half = gradient_methods(precise, case, steps=1)["integrated_gradients"]
+    few = gradient_methods(precise, case)["integrated_gradients"]
+    torch.testing.assert_close(few, found, atol=1e-3, rtol=0)
+    # One point is the gradient half way.
+    half = gradient_methods(precise, case, points=1)["integrated_gradients"]
     assert not torch.allclose(half, gradient_methods(precise, case)["gradient_input"], atol=1e-3)
 
 
