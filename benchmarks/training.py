@@ -177,7 +177,7 @@ class Bench:
             step = self.huggingface()
             return self.config.vocab_size, lambda: timed(step, steps)
         run = self.ours(name.removeprefix("ours, "))
-        rows = len(run._outputs(run.batches.draw()[1]).weights)  # of a batch like any other
+        rows = len(run.outputs(run.batches.draw()[1]).weights)  # of a batch like any other
         return rows, lambda: timed(run.step, steps)
 
     def speed(self, rounds: int, steps: int) -> None:

@@ -68,8 +68,8 @@ def draw_cases(
     cases = []
     for piece, choices in zip(chosen, made, strict=True):
         start = piece[0].start
-        words = [(word.start - start, word.stop - start) for word in piece]
-        cases.append(Case(words=words, choices=choices))
+        spans = [(word.start - start, word.stop - start) for word in piece]
+        cases.append(Case(words=spans, choices=choices))
     return cases
 
 

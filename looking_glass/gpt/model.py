@@ -69,7 +69,7 @@ class CausalSelfAttention(nn.Module):
         """Return queries, keys and values of `packed`: (B, T, 3C) → three of (B, nh, T, hs)."""
         B, T, width = packed.shape
         C = width // 3
-        parts = packed.split(C, dim=2)  # each (B, T, C)
+        parts = torch.split(packed, C, dim=2)  # each (B, T, C)
         query, key, value = (
             part.view(B, T, self.n_head, C // self.n_head).transpose(1, 2) for part in parts
         )

@@ -54,7 +54,8 @@ class ShortAttention(torch.autograd.Function):
         pattern = torch.softmax(scores, dim=-1, out=scores)
         ctx.save_for_backward(heads, pattern)
         mixed = (pattern @ value).view(B, n_head, T, hs)
-        return mixed.transpose(1, 2).reshape(B, T, width // 3)
+        side_by_side: Tensor = mixed.transpose(1, 2).reshape(B, T, width // 3)
+        return side_by_side
 
     @staticmethod
     @once_differentiable

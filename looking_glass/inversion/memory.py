@@ -89,11 +89,7 @@ def moments(
         },
         "the search for real tokens": base
         | {
-            # A part of the logits of all exchanges; of one the logits, their probabilities and
-            # their gradient, and what each token would change at each place, both ways round.
-            "exchanges": min(threads, 2)
-            * FLOAT
-            * (params.search.candidates * n * min(ROWS, V) + (3 * n + 2 * longest) * V),
+            "exchanges": min(threads, 2) * _exchanging(params, n, longest, V),
             "output layer": table,
             "activations": min(threads, 2)
             * passing_bytes(config, params.search.candidates * longest),
@@ -131,6 +127,16 @@ def _learning(config: GPTConfig, B: int, reading: Reading, n: int) -> int:
     over_shortlist = 5 * B * n * min(MOST_TOKENS, config.vocab_size)
     activations = following_bytes(config, B * _positions(reading, n))
     return activations + FLOAT * (over_shortlist + MOST_TOKENS * config.n_embd)
+
+
+def _exchanging(params: InvertParams, n: int, longest: int, V: int) -> int:
+    """Return what a step of the search holds.
+
+    A part of the logits of all exchanges; of one the logits, their probabilities and their
+    gradient; and what each token would change at each place, both ways round.
+    """
+    tried = params.search.candidates * n * min(ROWS, V)
+    return FLOAT * (tried + (3 * n + 2 * longest) * V)
 
 
 def _most(threads: int, sizes: Iterable[int]) -> int:

@@ -101,14 +101,8 @@ def invert(
     tried = round(TRIED * params.steps) if starts > 1 else -1
     costs = torch.arange(len(vectors), device=vectors.device)  # of those not tried the first
 
-    def states() -> Tensor:
-        return target_hidden(model, restarts.vectors, target, parallel=parallel)  # (A, n, C)
-
-    @torch.no_grad()
     def look() -> Shortlist:
-        hidden = states()
-        _check_finite(hidden, step, parallel=parallel)
-        return Shortlist(model, hidden, target)
+        return _look(model, restarts.vectors, target, step, objective, parallel=parallel)
 
     for step in range(params.steps):
         if step == tried:
@@ -122,7 +116,8 @@ def invert(
                 if done.all():
                     break
                 shortlist = look()
-        costs = _costs(shortlist, states(), objective)  # (A,)
+        hidden = target_hidden(model, restarts.vectors, target, parallel=parallel)  # (A, n, C)
+        costs = _costs(shortlist, hidden, objective)  # (A,)
         restarts.step(costs.sum())
         on_step()
     else:
@@ -130,10 +125,19 @@ def invert(
         restarts.see(look())
     for _ in range(step, params.steps):
         on_step()
-    while len(restarts.seen) < len(checks):
-        restarts.see(None)
+    restarts.see_no_more(len(checks))
     told = (torch.stack(column) for column in zip(*restarts.seen, strict=True))
     return Inversion(restarts.all_vectors(), restarts.drawn, torch.tensor(checks), *told)
+
+
+@torch.no_grad()
+def _look(
+    model: GPT, vectors: Tensor, target: Tensor, step: int, objective: Objective, *, parallel: bool
+) -> Shortlist:
+    """Return what is seen over the whole vocabulary after `step` updates."""
+    hidden = target_hidden(model, vectors, target, parallel=parallel)
+    _check_finite(hidden, step, parallel=parallel)
+    return Shortlist(model, hidden, target, tangent=objective == "cross_entropy")
 
 
 def _costs(shortlist: Shortlist, hidden: Tensor, objective: Objective) -> Tensor:

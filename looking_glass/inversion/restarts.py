@@ -33,15 +33,17 @@ class Restarts:
         self.optimizer.step()
         self.schedule.step()
 
-    def see(self, shortlist: Shortlist | None) -> None:
+    def see(self, shortlist: Shortlist) -> None:
         """Add a check: of those still learned as `shortlist` has them, of others as it last was."""
-        if shortlist is None:
-            self.seen.append(self.seen[-1])
-        elif len(self.left) == len(self.drawn):
+        if len(self.left) == len(self.drawn):
             self.seen.append(shortlist.seen())
         else:
             pairs = zip(self.seen[-1], shortlist.seen(), strict=True)
             self.seen.append(tuple(old.index_copy(0, self.left, new) for old, new in pairs))
+
+    def see_no_more(self, checks: int) -> None:
+        """Add what was last seen until there are so many `checks`."""
+        self.seen += [self.seen[-1]] * (checks - len(self.seen))
 
     def release(self, done: Tensor) -> None:
         """Leave those that are `done` (A,), bool, as they are, and go on with the others."""

@@ -27,8 +27,11 @@ class Shortlist:
     """
 
     @torch.no_grad()
-    def __init__(self, model: GPT, hidden: Tensor, target: Tensor) -> None:
-        """Take the states (B, n, C) that predict `target` (n,)."""
+    def __init__(self, model: GPT, hidden: Tensor, target: Tensor, *, tangent: bool = True) -> None:
+        """Take the states (B, n, C) that predict `target` (n,).
+
+        Without the `tangent`, half of the work, there are no `losses`.
+        """
         at = target.expand(len(hidden), -1)[..., None]  # (B, n, 1)
         shares: Tensor = model.lm_head(hidden)  # (B, n, V): logits, in place made probabilities
         highest, first = shares.max(dim=-1, keepdim=True)
@@ -46,10 +49,12 @@ class Shortlist:
         place = torch.empty_like(most, dtype=torch.long)
         place[tokens] = torch.arange(len(tokens), device=place.device)
         self.labels = place[at.squeeze(-1)]  # (B, n)
-        # What the others weigh together, log Σ exp, and how that grows with the state: a tangent.
+        self.hidden = hidden
+        if not tangent:
+            return
+        # What the others weigh together, log Σ exp, and how that grows with the state.
         shares[..., tokens] = 0
         rest = shares.sum(dim=-1, keepdim=True)
-        self.hidden = hidden
         self.rest = ((rest * total).log() + highest).squeeze(-1)  # (B, n)
         self.slope = shares @ model.lm_head.weight / rest.clamp(min=1e-30)  # (B, n, C)
 

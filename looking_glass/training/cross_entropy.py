@@ -56,7 +56,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         losses = -found[:, 0].log()
         # Of a probability next to nothing float32 holds too little.
         lost = (found[:, 0] < TINY).nonzero()[:, 0]
-        for some in lost.split(rows):
+        for some in torch.split(lost, rows):
             logits = torch.addmm(bias, hidden[some], weight.t())
             losses[some] = F.cross_entropy(logits, targets[some], reduction="none")
         ctx.save_for_backward(grad_hidden, grad_weight)

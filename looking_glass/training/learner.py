@@ -90,7 +90,7 @@ class Learner(nn.Module):
         its logarithm, and so the loss, is a little too low.
         Source: Bengio & Senécal 2008, Adaptive importance sampling, with a uniform proposal.
         """
-        wanted = self.vocabulary.row_of[targets].unique()
+        wanted = torch.unique(self.vocabulary.row_of[targets])
         others = torch.ones(len(self.vocabulary.seen), dtype=torch.bool)
         others[wanted] = False
         seen, seen_weight = _drawn(others.nonzero()[:, 0], n, generator)

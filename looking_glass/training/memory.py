@@ -74,9 +74,8 @@ def moments(
     }
     N = max(1, params.batch_size * config.block_size // (params.accumulate * n_processes))
     R = seen + others
-    if params.softmax == "sampled":  # the batch's targets, and a sample of the tokens seen beside
-        batch = params.batch_size * config.block_size
-        R = others + min(seen, batch + params.sampled_tokens)
+    if params.softmax == "sampled":  # of those seen, the batch's targets and a sample
+        R = others + min(seen, params.batch_size * config.block_size + params.sampled_tokens)
     logits = FLOAT * math.ceil(N / math.ceil(N * R / PIECE)) * R
     if params.precision == "bfloat16":
         logits = (FLOAT + FLOAT + FLOAT // 2) * N * R  # all at once, and once more as probabilities

@@ -132,7 +132,7 @@ class Training:
         self.learner.train()
         set_rates(self.optimizers, self.done, self.params)
         read, wanted = self.batches.draw()
-        batch, outputs = (self.noising(read), wanted), self._outputs(wanted)
+        batch, outputs = (self.noising(read), wanted), self.outputs(wanted)
         tokens, targets = (self._parts(ids.to(self.learner.model.device)) for ids in batch)
         self.learner.zero_grad(set_to_none=True)
         loss, n = 0.0, len(tokens)
@@ -147,6 +147,12 @@ class Training:
             optimizer.step()
         self.done += 1
         self.recent.append(self._finite(self.processes.mean(loss, self.learner.model.device)))
+
+    def outputs(self, targets: Tensor) -> Outputs:
+        """Return what the softmax of a step with these `targets` runs over: all, or a sample."""
+        if self.params.softmax == "full":
+            return self.learner.every_output()
+        return self.learner.sampled_outputs(targets, self.params.sampled_tokens, self.sampler)
 
     def evaluate(self) -> Losses:
         """Return the losses now, and keep the weights if they are the ones to keep.
@@ -225,11 +231,6 @@ class Training:
 
     def _parts(self, batch: Tensor) -> tuple[Tensor, ...]:
         return self.processes.slice(batch).chunk(self.params.accumulate)
-
-    def _outputs(self, targets: Tensor) -> Outputs:
-        if self.params.softmax == "full":
-            return self.learner.every_output()
-        return self.learner.sampled_outputs(targets, self.params.sampled_tokens, self.sampler)
 
     def _learned(self) -> dict[str, torch.nn.Parameter]:
         return {name: p for name, p in self.learner.named_parameters() if p.requires_grad}

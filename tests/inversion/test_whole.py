@@ -294,8 +294,8 @@ def test_exact_readings_are_told_with_how_much_they_bear(whole: Whole) -> None:
     sentence = whole.sentences[0]
     reached = run.reached_by(whole.model, sentence, whole.saved, PARAMS, ALONE)
     assert [reading.name for reading in reached] == ["parallel", "prefix_1", "prefix_3"]
-    for name, found in reached.items():
-        assert ("noise_radius" in found) == (found["exact_rate"] > 0), name
+    for reading, found in reached.items():
+        assert ("noise_radius" in found) == (found["exact_rate"] > 0), reading
     verdict, vectors = sentence.verdicts[PARALLEL], whole.saved[PARALLEL]
     assert (
         reached[PARALLEL] | tables.summary(sentence.found[PARALLEL], verdict) == reached[PARALLEL]

@@ -107,7 +107,7 @@ def test_the_training_loss_is_that_of_the_checkpoint(theirs: Path, softmax: str)
     run = start(theirs, dropout=0.0, discount=0.9, softmax=softmax, sampled_tokens=40)
     tokens, targets = run.batches.draw()
     with torch.no_grad():
-        loss = run.learner.train()(tokens, targets, run._outputs(targets))
+        loss = run.learner.train()(tokens, targets, run.outputs(targets))
         logits = load_checkpoint(theirs)(tokens)
     expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
