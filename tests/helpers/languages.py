@@ -18,6 +18,7 @@ class Told:
     prompt: str  # of ten words
     sentence: str
     block_size: int = 64  # of ten words and two more
+    steps: int = 30  # of training, after which the model writes whole words, and not one for ever
     file: str | None = None  # what stands in the file, where that is not the text alone
     encoding: str = "utf-8"  # of the file
 
@@ -42,6 +43,7 @@ CHINESE = Told(
     ),
     prompt="小猫在河边看见兔子。天",
     sentence="天色已晚。",
+    steps=40,
 )
 HINDI = Told(
     language="hi",

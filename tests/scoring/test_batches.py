@@ -65,7 +65,8 @@ def test_a_token_too_improbable_for_float32_has_its_score() -> None:
     (found,) = BatchScorer(model, [0], begins, COMPUTE, stride=4).score([[2, 1]])
     alone = score(model, [0], [2, 1], stride=4, begins_word=begins)
     assert found.log_probs[0] < -100
-    assert found.log_probs == pytest.approx(alone.log_probs.numpy(), rel=1e-6, abs=1e-6)
+    # Logits of 640, of which float32 tells no two apart that are nearer than 6e-5.
+    assert found.log_probs == pytest.approx(alone.log_probs.numpy(), rel=1e-6, abs=1e-4)
     assert found.word_starts == pytest.approx(alone.word_starts.numpy(), rel=1e-5)
 
 

@@ -53,8 +53,8 @@ def test_a_book_in_any_language_runs_through_every_stage(
         # characters alone, which join the tenth word.
         model__dropout=0.3,
         model__first_attention_dropout=0.3,
-        train__steps=30,
-        train__evaluate_every=30,
+        train__steps=told.steps,
+        train__evaluate_every=told.steps,
         invert__sentence=told.sentence,
         invert__controls=[],
         invert__random_control=0,
