@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Literal
@@ -21,7 +22,6 @@ from looking_glass.text.corpus import Tokens
 from looking_glass.text.sample import Text
 
 CONTEXTS = 256  # read at once
-EVERY = 3  # one in so many tokens is asked for at most
 Part = Literal["attn", "mlp"]
 
 
@@ -32,8 +32,11 @@ class EvaluateParams(Section):
     places: int = Field(ge=2, le=1_000_000)  # that contexts of each length are asked about
 
     def places_in(self, n_tokens: int, block_size: int) -> range:
-        """Return about so many places of a held-out text, each with a whole block before it."""
-        return range(block_size, n_tokens, max(EVERY, n_tokens // self.places))
+        """Return at most so many places of a held-out text, each with a whole block before it.
+
+        Of a text that has no more of them: all.
+        """
+        return range(block_size, n_tokens, math.ceil(n_tokens / self.places))
 
 
 @torch.no_grad()

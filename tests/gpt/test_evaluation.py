@@ -85,9 +85,11 @@ def test_runs_are_read_one_by_one_and_none_leads_into_the_next() -> None:
     assert part_table(model, runs)["without_attention"].iloc[0] == pytest.approx(one)
 
 
-def test_places_are_every_third_of_a_short_text_and_as_many_as_asked_of_a_long_one() -> None:
+def test_places_are_all_of_a_short_text_and_at_most_as_many_as_asked_of_a_long_one() -> None:
     params = EvaluateParams(tokens=100, places=50)
-    assert list(params.places_in(20, 10)) == [10, 13, 16, 19]
+    assert list(params.places_in(14, 10)) == [10, 11, 12, 13]
+    assert len(params.places_in(50, 0)) == 50
+    assert list(params.places_in(51, 45)) == [45, 47, 49]
     places = params.places_in(10_000, 1000)
     assert len(places) == 45, "50, but for those without a whole block before them"
     assert places[0] == 1000
